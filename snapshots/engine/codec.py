@@ -1,0 +1,219 @@
+"""Documents to bytes and back, as docs/snapshot-format.md says: columnar JSON in zstd. Decides nothing."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, Literal, TypeVar
+
+import orjson
+import zstandard
+
+from snapshots.engine import columns as wire
+from snapshots.engine.cells import MISSING, Cell
+from snapshots.engine.delta import Delta
+from snapshots.engine.errors import DocumentUnreadable
+from snapshots.engine.state import State
+
+VERSION = 1
+MAGIC = b"\x28\xb5\x2f\xfd"  # a zstd frame; a document stored without compression starts with a brace
+MAX_DOCUMENT_BYTES = 512 * 2**20
+
+Kind = Literal["full", "delta"]
+T = TypeVar("T")
+
+
+@dataclass(frozen=True)
+class Header:
+    """`base` is the sequence of the full that numbers the rows; `ts` is in ms since 1970."""
+
+    kind: Kind
+    name: str
+    epoch: str
+    sequence: int
+    base: int
+    ts: int
+    profile: str
+    checksum: str
+
+    def wire(self) -> dict[str, Any]:
+        return {
+            "v": VERSION,
+            "kind": self.kind,
+            "name": self.name,
+            "epoch": self.epoch,
+            "seq": self.sequence,
+            "base": self.base,
+            "ts": self.ts,
+            "profile": self.profile,
+            "checksum": self.checksum,
+        }
+
+
+@dataclass(frozen=True)
+class Document:
+    header: Header
+    body: dict[str, Any]
+
+    @property
+    def reorders(self) -> bool:
+        """True for the delta that leads to the next full: after it, rows are put into that full's order."""
+        return "reorder" in self.body
+
+    @property
+    def reorder_by(self) -> str | None:
+        by = self.body["reorder"]["by"]
+        return None if by is None else str(by)
+
+
+def encode_full(state: State, *, header: Header) -> bytes:
+    """`state` has no removed rows: it was reordered."""
+    return _dump({**header.wire(), **_table(state)})
+
+
+def encode_delta(delta: Delta, *, state: State, header: Header, reorder_by: str | None, reorders: bool) -> bytes:
+    """`state` is the one that the delta starts from."""
+    body: dict[str, Any] = header.wire()
+    if delta.removed:
+        body["remove"] = wire.gaps(delta.removed)
+    if delta.added.symbols:
+        body["add"] = _table(delta.added)
+    body["groups"] = _groups(delta, state)
+    if reorders:
+        body["reorder"] = {"by": reorder_by}
+    return _dump(body)
+
+
+def read(raw: bytes) -> Document:
+    """Raises DocumentUnreadable."""
+    try:
+        body = json.loads(raw)
+        if body["v"] != VERSION:
+            raise DocumentUnreadable(f"the document is of version {body['v']!r}; this reader knows {VERSION}.")
+        kind: Kind = {"full": "full", "delta": "delta"}[body["kind"]]  # type: ignore[assignment]
+        header = Header(
+            kind,
+            str(body["name"]),
+            str(body["epoch"]),
+            int(body["seq"]),
+            int(body["base"]),
+            int(body["ts"]),
+            str(body["profile"]),
+            str(body["checksum"]),
+        )
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise DocumentUnreadable(f"these {len(raw)} bytes are no snapshot document: {error!r}") from error
+    return Document(header, body)
+
+
+def state_of(document: Document) -> State:
+    """The state that a full holds. Raises DocumentUnreadable; its checksum is for the chain to compare."""
+    return _guard(document, lambda: _state(document.body))
+
+
+def delta_of(document: Document, *, state: State) -> Delta:
+    """The delta in absolute values. Raises DocumentUnreadable, also where `state` is not what it starts from."""
+    return _guard(document, lambda: _delta(document.body, state))
+
+
+def pack(raw: bytes, *, level: int, threshold: int) -> bytes:
+    """One zstd frame with content checksum; `raw` itself below `threshold` bytes."""
+    if len(raw) < threshold:
+        return raw
+    return zstandard.ZstdCompressor(level=level, write_checksum=True, write_content_size=True).compress(raw)
+
+
+def unpack(stored: bytes) -> bytes:
+    """Raises DocumentUnreadable."""
+    if not stored.startswith(MAGIC):
+        return stored
+    try:
+        size = zstandard.frame_content_size(stored)
+        if not 0 <= size <= MAX_DOCUMENT_BYTES:
+            raise DocumentUnreadable(f"a document of {size:,} bytes; at most {MAX_DOCUMENT_BYTES:,} are read.")
+        return zstandard.ZstdDecompressor().decompress(stored)
+    except zstandard.ZstdError as error:
+        raise DocumentUnreadable(f"these {len(stored)} bytes are no whole zstd frame: {error}") from error
+
+
+def _dump(body: dict[str, Any]) -> bytes:
+    try:
+        return orjson.dumps(body)
+    except TypeError:  # a lone surrogate: JSON can say it, UTF-8 can't
+        return json.dumps(body, separators=(",", ":"), allow_nan=False, check_circular=False).encode()
+
+
+def _table(state: State) -> dict[str, Any]:
+    columns = {name: wire.to_wire(cells) for name, cells in state.columns.items() if cells.count(MISSING) < len(cells)}
+    return {"symbols": state.symbols, "columns": columns}
+
+
+def _groups(delta: Delta, state: State) -> list[dict[str, Any]]:
+    """Columns that changed in the same rows share one list of rows."""
+    groups: dict[tuple[int, ...], dict[str, Any]] = {}
+
+    def group(rows: list[int]) -> dict[str, Any]:
+        return groups.setdefault(tuple(rows), {"rows": wire.gaps(rows)})
+
+    for name, (rows, cells) in delta.changes.items():
+        if MISSING in cells:
+            group([row for row, cell in zip(rows, cells, strict=True) if cell is MISSING]).setdefault(
+                "missing", []
+            ).append(name)
+            rows = [row for row, cell in zip(rows, cells, strict=True) if cell is not MISSING]
+            cells = [cell for cell in cells if cell is not MISSING]
+        if rows:
+            column = state.columns.get(name)
+            old = [column[row] for row in rows] if column is not None else [MISSING] * len(rows)
+            group(rows).setdefault("columns", {})[name] = wire.changes_to_wire(old, new=cells)
+    return list(groups.values())
+
+
+def _state(body: dict[str, Any]) -> State:
+    symbols: list[str | None] = body["symbols"]
+    row_of = {symbol: row for row, symbol in enumerate(symbols) if isinstance(symbol, str)}
+    if len(row_of) != len(symbols):
+        raise DocumentUnreadable("a symbol is there twice, or is no string.")
+    columns = {name: wire.from_wire(column, size=len(symbols)) for name, column in body["columns"].items()}
+    return State(symbols=symbols, columns=columns, row_of=row_of)
+
+
+def _delta(body: dict[str, Any], state: State) -> Delta:
+    changes: dict[str, tuple[list[int], list[Cell]]] = {}
+    touched: set[int] = set()
+    for group in body["groups"]:
+        rows = wire.rows_of(group["rows"])
+        touched.update(rows)
+        if rows and not 0 <= rows[0] <= rows[-1] < len(state.symbols):
+            raise DocumentUnreadable(f"row {rows[-1]} of {len(state.symbols)}.")
+        for name, column in group.get("columns", {}).items():
+            of_state = state.columns.get(name)
+            old = [of_state[row] for row in rows] if of_state is not None else [MISSING] * len(rows)
+            _add_changes(changes, name, rows, wire.changes_from_wire(column, old=old))
+        for name in group.get("missing", ()):
+            _add_changes(changes, name, rows, [MISSING] * len(rows))
+    removed = wire.rows_of(body.get("remove", ()))
+    if removed and not 0 <= removed[0] <= removed[-1] < len(state.symbols):
+        raise DocumentUnreadable(f"row {removed[-1]} of {len(state.symbols)} to be removed.")
+    added = _state(body["add"]) if "add" in body else State()
+    if not state.row_of.keys().isdisjoint(added.row_of):
+        raise DocumentUnreadable("a symbol is added that is there already.")
+    return Delta(removed=removed, added=added, changes=changes, updated=len(touched))
+
+
+def _add_changes(
+    changes: dict[str, tuple[list[int], list[Cell]]], name: str, rows: list[int], cells: list[Cell]
+) -> None:
+    before = changes.get(name, ([], []))
+    changes[name] = (before[0] + rows, before[1] + cells)
+
+
+def _guard(document: Document, decode: Callable[[], T]) -> T:
+    try:
+        return decode()
+    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError) as error:
+        header = document.header
+        raise DocumentUnreadable(
+            f"{header.name}: the {header.kind} {header.sequence} cannot be read: {error!r}"
+        ) from error

@@ -1,0 +1,161 @@
+"""Rows: how each snapshot is built, and what each build did. Talks to no Redis."""
+
+from __future__ import annotations
+
+import uuid
+from datetime import timedelta
+
+from django.conf import settings
+from django.db import models
+from django.db.models import F, Q
+from django.db.models.functions import Now
+
+from snapshots.engine.names import NAME_PATTERN
+from snapshots.engine.plan import Options, max_chain_of
+from tradeul_ops.runs import Run
+
+SHORTEST_INTERVAL = timedelta(seconds=5)  # beat's own
+LONGEST = timedelta(days=1)
+
+
+class SourceKind(models.TextChoices):
+    HASH = "hash", "hash: symbol → JSON"
+    STRING = "string", "string: one JSON object or list"
+    STREAM_ENTRY = "stream_entry", "the newest entry of a stream"
+    CALLABLE = "callable", "a function that a service registered"
+
+
+class SnapshotPolicy(models.Model):
+    """One snapshot: where its records come from, and how often it is published. engine.plan.Options has rules again."""
+
+    name = models.CharField(max_length=64, unique=True, help_text="Part of its keys: snapshot:{name}:full and so on.")
+    source_kind = models.CharField(max_length=12, choices=SourceKind.choices, default=SourceKind.HASH)
+    source_key = models.CharField(max_length=512, help_text="The Redis key, or the name a function was registered by.")
+    build_interval = models.DurationField(default=SHORTEST_INTERVAL, help_text="How often a delta is published.")
+    full_snapshot_interval = models.DurationField(
+        default=timedelta(seconds=300), help_text="How often a full is published: seconds, or hours:minutes:seconds."
+    )
+    delta_compression_threshold = models.IntegerField(
+        default=100, help_text="Documents below so many bytes are stored without compression."
+    )
+    compression_level = models.SmallIntegerField(default=9, help_text="zstd, from 1 to 19.")
+    max_delta_ratio = models.FloatField(
+        default=0.6, help_text="A delta with a larger share of the last full's bytes is published as a full."
+    )
+    full_ttl = models.DurationField(
+        default=timedelta(minutes=15),
+        help_text="When all keys expire after the last build; at least two full intervals.",
+    )
+    delta_ttl = models.DurationField(default=timedelta(seconds=60), help_text="When snapshot:delta:latest expires.")
+    is_default = models.BooleanField(
+        default=False,
+        db_default=False,
+        help_text="Also written to snapshot:full:latest and :delta:latest, and served without a name.",
+    )
+    enabled = models.BooleanField(default=True, db_default=True)
+    note = models.TextField(blank=True, default="", db_default="")
+    # Tells this installation from another one on the same Redis; all of its workers write as one.
+    writer = models.UUIDField(default=uuid.uuid4, editable=False)
+    updated_at = models.DateTimeField(db_default=Now(), editable=False)
+    updated_by = models.ForeignKey(
+        settings.AUTH_USER_MODEL, models.SET_NULL, null=True, blank=True, editable=False, related_name="+"
+    )
+
+    class Meta:
+        ordering = ("name",)
+        verbose_name_plural = "snapshot policies"
+        constraints = (
+            models.CheckConstraint(
+                name="snapshot_policy_name_makes_keys",
+                condition=Q(name__regex=NAME_PATTERN),
+                violation_error_message="name must be letters, digits, dot, dash and underscore, 64 at most.",
+            ),
+            models.CheckConstraint(
+                name="snapshot_policy_source_is_named",
+                condition=~Q(source_key=""),
+                violation_error_message="source_key must not be empty.",
+            ),
+            models.CheckConstraint(
+                name="snapshot_policy_source_kind_known",
+                condition=Q(source_kind__in=SourceKind.values),
+                violation_error_message="source_kind must be one of " + ", ".join(SourceKind.values) + ".",
+            ),
+            models.CheckConstraint(
+                name="snapshot_policy_build_interval_5_s_to_day",
+                condition=Q(build_interval__range=(SHORTEST_INTERVAL, LONGEST)),
+                violation_error_message="build_interval must be between five seconds and one day.",
+            ),
+            models.CheckConstraint(
+                name="snapshot_policy_full_interval_from_build",
+                condition=Q(full_snapshot_interval__gte=F("build_interval"), full_snapshot_interval__lte=LONGEST),
+                violation_error_message="full_snapshot_interval must be at least build_interval, and at most one day.",
+            ),
+            models.CheckConstraint(
+                name="snapshot_policy_full_ttl_two_intervals",
+                condition=Q(full_ttl__gte=F("full_snapshot_interval") + F("full_snapshot_interval")),
+                violation_error_message="full_ttl must be at least twice full_snapshot_interval.",
+            ),
+            models.CheckConstraint(
+                name="snapshot_policy_ttls_bounded",
+                condition=Q(full_ttl__lte=2 * LONGEST, delta_ttl__range=(timedelta(seconds=1), LONGEST)),
+                violation_error_message="full_ttl must be at most two days, delta_ttl between one second and one day.",
+            ),
+            models.CheckConstraint(
+                name="snapshot_policy_threshold_not_negative",
+                condition=Q(delta_compression_threshold__gte=0),
+                violation_error_message="delta_compression_threshold must not be negative.",
+            ),
+            models.CheckConstraint(
+                name="snapshot_policy_level_1_to_19",
+                condition=Q(compression_level__range=(1, 19)),
+                violation_error_message="compression_level must be from 1 to 19: browsers read no higher one.",
+            ),
+            models.CheckConstraint(
+                name="snapshot_policy_ratio_0_to_1",
+                condition=Q(max_delta_ratio__gt=0, max_delta_ratio__lte=1),
+                violation_error_message="max_delta_ratio must be above 0 and at most 1.",
+            ),
+            models.UniqueConstraint(
+                fields=("is_default",),
+                condition=Q(is_default=True),
+                name="snapshot_policy_one_default",
+                violation_error_message="Another snapshot is the default.",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+    @property
+    def options(self) -> Options:
+        return Options(
+            full_interval=self.full_snapshot_interval,
+            compression_threshold=self.delta_compression_threshold,
+            compression_level=self.compression_level,
+            max_delta_ratio=self.max_delta_ratio,
+            max_chain=max_chain_of(full_interval=self.full_snapshot_interval, build_interval=self.build_interval),
+        )
+
+
+class SnapshotBuild(Run):
+    """One build. `raw_bytes`: the source's own; `stored_bytes`: written to Redis; `reason`: why it was a full."""
+
+    policy = models.ForeignKey(SnapshotPolicy, models.CASCADE, related_name="+")
+    kind = models.CharField(max_length=5, choices=(("full", "full"), ("delta", "delta")), blank=True)
+    epoch = models.CharField(max_length=32, blank=True)
+    sequence = models.BigIntegerField(null=True)
+    tickers = models.IntegerField(null=True)
+    added = models.IntegerField(null=True)
+    updated = models.IntegerField(null=True)
+    removed = models.IntegerField(null=True)
+    unchanged = models.IntegerField(null=True)
+    raw_bytes = models.BigIntegerField(null=True)
+    stored_bytes = models.BigIntegerField(null=True)
+    read_ms = models.FloatField(null=True)
+    diff_ms = models.FloatField(null=True)
+    encode_ms = models.FloatField(null=True)
+    write_ms = models.FloatField(null=True)
+    reason = models.TextField(blank=True)
+
+    class Meta(Run.Meta):
+        indexes = (models.Index("policy", F("id").desc(), name="snapshot_build_of_policy"),)

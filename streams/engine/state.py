@@ -1,0 +1,112 @@
+"""What a stream is like at one moment, as values. Asks no server; see store.read_states."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from typing import Any
+
+from streams.engine.ids import EntryId, parse_id
+
+
+@dataclass(frozen=True, slots=True)
+class GroupState:
+    """A consumer group. `lag` counts entries in the stream that it has not been given; None is unknown, never 0."""
+
+    name: str
+    lag: int | None
+    pending: int
+    consumers: int
+    last_delivered_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class ConsumerState:
+    """`idle`: since it last asked. `inactive`: since it last was given something; None where unknown (before 7.2)."""
+
+    name: str
+    pending: int
+    idle: timedelta
+    inactive: timedelta | None
+
+
+@dataclass(frozen=True, slots=True)
+class PendingEntry:
+    """Given to a consumer `delivered` times, last `idle` ago, and not acknowledged. The entry itself may be gone."""
+
+    id: str
+    consumer: str
+    idle: timedelta
+    delivered: int
+
+
+@dataclass(frozen=True, slots=True)
+class GroupDetail:
+    """`consumers`: those with most pending first, not all of `consumer_count`. `pending`: the oldest, not all."""
+
+    name: str
+    consumer_count: int
+    consumers: tuple[ConsumerState, ...]
+    pending: tuple[PendingEntry, ...]
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class StreamState:
+    """`bytes` is the server's estimate (MEMORY USAGE); `entries_added` is None before Redis 7."""
+
+    stream: str
+    exists: bool = False
+    length: int = 0
+    bytes: int | None = None
+    entries_added: int | None = None
+    first_id: str | None = None
+    last_id: str | None = None
+    groups: tuple[GroupState, ...] = ()
+
+
+def lag_of(
+    said: int | None, *, length: int, last_delivered: EntryId, first: EntryId | None, last: EntryId | None
+) -> int | None:
+    """The lag of a group, corrected by what is certain.
+
+    XINFO GROUPS counts entries that were trimmed unread, can stay wrong after them (Redis 7.0), says null
+    for a group that began in the middle, and on 6.2 says nothing at all.
+    """
+    if length == 0 or (last is not None and last_delivered >= last):
+        return 0
+    if first is not None and last_delivered < first:
+        return length
+    return None if said is None else min(said, length)
+
+
+def state_from_reply(stream: str, *, reply: Sequence[Any] | None) -> StreamState:
+    """The value of what read_state.lua answers."""
+    if not reply:
+        return StreamState(stream=stream)
+    length, size, entries_added, first, last, groups = reply
+    first_id, last_id = (parse_id(name) if name else None for name in (first, last))
+    return StreamState(
+        stream=stream,
+        exists=True,
+        length=length,
+        bytes=size,
+        entries_added=entries_added,
+        first_id=str(first_id) if first_id else None,
+        last_id=str(last_id) if last_id else None,
+        groups=tuple(
+            GroupState(
+                name=text(name),
+                lag=lag_of(lag, length=length, last_delivered=parse_id(delivered), first=first_id, last=last_id),
+                pending=pending,
+                consumers=consumers,
+                last_delivered_id=text(delivered),
+            )
+            for name, consumers, pending, delivered, lag in groups
+        ),
+    )
+
+
+def text(name: bytes | str) -> str:
+    """A name as it can be shown: a group may be called anything."""
+    return name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else name

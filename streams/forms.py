@@ -1,0 +1,110 @@
+"""A limit's forms, for the pages and for admin. Judge by engine.limits, put errors under their fields, save nothing."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django import forms
+from django.utils import timezone
+
+from streams import services
+from streams.engine.limits import Limit, limit_errors, with_maxlen
+from streams.engine.loss import LossPreview
+from streams.models import StreamLimit
+
+JUDGED = ("stream", "maxlen", "trim_threshold", "trim_interval", "protect_groups", "hard_maxlen")
+MOVED = ("trim_threshold", "hard_maxlen")
+
+
+class StreamLimitForm(forms.ModelForm):
+    """Every field that an operator edits."""
+
+    class Meta:
+        model = StreamLimit
+        fields = (*JUDGED[:4], "approximate", "protect_groups", "hard_maxlen", "enabled", "note")
+        widgets = {"note": forms.Textarea(attrs={"rows": 3})}
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            # What changed is what differs from what this page showed, not from what someone else has saved since:
+            # otherwise saving a note would put an old maxlen back.
+            for field in self.fields.values():
+                field.show_hidden_initial = True
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        for name, message in limit_errors(**{name: cleaned.get(name) for name in JUDGED}).items():
+            if name not in self.errors:
+                self.add_error(name, message)
+        return cleaned
+
+    def changes(self) -> dict[str, Any]:
+        """What services.update_limit is to save: the fields that were changed here, and no other."""
+        return {name: self.cleaned_data[name] for name in self.changed_data if name in services.EDITABLE}
+
+
+class AdminLimitForm(StreamLimitForm):
+    """The same with the agreement to a loss in a field: admin shows no preview, so the error tells it."""
+
+    accepted_loss = forms.IntegerField(
+        required=False, min_value=0, help_text="How many entries this may take from groups. Only when it is asked for."
+    )
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        if not self.errors and not (preview := self._preview()).allowed_by(cleaned["accepted_loss"] or 0):
+            agree = f"To save it nevertheless, write {preview.consent} here."
+            self.add_error("accepted_loss", f"{preview.sentence} {agree}")
+        return cleaned
+
+    def _preview(self) -> LossPreview:
+        if self.instance.pk:
+            return services.preview_limit(self.instance.pk, self.changes(), now=timezone.now())
+        values = {name: self.cleaned_data[name] for name in services.EDITABLE}
+        return services.preview_change(None, StreamLimit(**values).limit, now=timezone.now())
+
+
+class AcceptedLoss(forms.Form):
+    """What a person agreed to lose: the number that the preview showed them, 0 where they did not."""
+
+    accepted_loss = forms.IntegerField(required=False, min_value=0)
+
+    @property
+    def number(self) -> int:
+        return (self.is_valid() and self.cleaned_data["accepted_loss"]) or 0
+
+
+class MaxlenForm(forms.ModelForm):
+    """maxlen alone, edited in its row. Where threshold or ceiling would come to lie below, they move in proportion."""
+
+    class Meta:
+        model = StreamLimit
+        fields = ("maxlen",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.before: Limit = self.instance.limit
+        self.after: Limit = self.before
+
+    def clean_maxlen(self) -> int:
+        maxlen = self.cleaned_data["maxlen"]
+        only = dict.fromkeys(JUDGED) | {"maxlen": maxlen}
+        if message := limit_errors(**only).get("maxlen"):
+            raise forms.ValidationError(message)
+        self.after = with_maxlen(self.before, maxlen=maxlen)
+        return maxlen
+
+    def changes(self) -> dict[str, Any]:
+        return {name: new for name, (_, new) in self._moves().items()}
+
+    def saved_sentence(self) -> str:
+        """“maxlen 1,000 → 1,500; with it trim_threshold 1,200 → 1,800.”"""
+        moves = [f"{name} {old:,} → {new:,}" for name, (old, new) in self._moves().items()]
+        if not moves:
+            return f"maxlen stays {self.before.maxlen:,}."
+        return f"{moves[0]}{'; with it ' if moves[1:] else ''}{' and '.join(moves[1:])}."
+
+    def _moves(self) -> dict[str, tuple[int, int]]:
+        pairs = {name: (getattr(self.before, name), getattr(self.after, name)) for name in ("maxlen", *MOVED)}
+        return {name: (old, new) for name, (old, new) in pairs.items() if old != new}

@@ -1,0 +1,105 @@
+"""Enforces the limits that an operator names: says first what would happen, then does it. Decides nothing by itself."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
+
+from django.db.models import Q
+
+from streams import store
+from streams.engine.outlook import Outlook, outlook_of
+from streams.engine.plan import NODE_ENTRIES, Skip
+from streams.models import StreamLimit, TrimRun
+from streams.services.enforcement import enforce_limit
+from tradeul_ops.connections import data_redis
+from tradeul_ops.runs import Outcome
+
+
+class UnknownStreams(ValueError):
+    """Streams that have no limit; the message names them."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TrimReport:
+    """`settled`: the stream is where its limit lets it be, which may be above maxlen while a group needs the rest."""
+
+    stream: str
+    runs: tuple[TrimRun, ...]
+    settled: bool
+    why: str
+
+    @property
+    def trimmed(self) -> int:
+        return sum(run.trimmed for run in self.runs)
+
+
+def limited_streams(*, named: Sequence[str] = (), switched_off: bool = False) -> tuple[str, ...]:
+    """Those `named`, once each; or all, without those whose limit is `switched_off`. Raises UnknownStreams."""
+    enabled = dict(StreamLimit.objects.values_list("stream", "enabled"))
+    if unknown := [stream for stream in dict.fromkeys(named) if stream not in enabled]:
+        raise UnknownStreams(f"No limit has this name: {', '.join(unknown)}.")
+    if named:
+        return tuple(dict.fromkeys(named))
+    return tuple(stream for stream in sorted(enabled) if switched_off or enabled[stream])
+
+
+def plan_limits(*, named: Sequence[str]) -> dict[str, Outlook | store.StreamError]:
+    """What enforcing these limits would do now, in their order. Changes nothing. Raises StoreError."""
+    rows = {row.stream: row for row in StreamLimit.objects.filter(stream__in=named)}
+    states = store.read_states(data_redis(), [stream for stream in named if stream in rows])
+    return {
+        stream: state if isinstance(state, store.StreamError) else outlook_of(state, limit=rows[stream].limit)
+        for stream, state in states.items()
+    }
+
+
+def trim_stream(stream: str, *, now: datetime) -> TrimReport:
+    """Enforces one limit to its end, however many sweeps' time that takes. Raises StoreError."""
+    runs: list[TrimRun] = []
+    while True:
+        enforce_limit(stream, now=now)
+        known, runs = len(runs), _runs_of(stream, now)
+        if len(runs) == known or not _goes_on(runs[-1]):
+            return _report(stream, tuple(runs))
+
+
+def _runs_of(stream: str, now: datetime) -> list[TrimRun]:
+    """What was recorded for this call; a failure that lasts has only been prolonged by it."""
+    mine = Q(started_at=now) | Q(outcome=Outcome.FAILED, finished_at=now)
+    return list(TrimRun.objects.filter(mine, stream=stream).order_by("id"))
+
+
+def _goes_on(run: TrimRun) -> bool:
+    """Out of a sweep's time, and getting somewhere: producers may add faster than a trim removes."""
+    if run.outcome != Outcome.PARTIAL or run.length_after is None or run.length_before is None:
+        return False
+    return run.length_after < run.length_before
+
+
+def _report(stream: str, runs: tuple[TrimRun, ...]) -> TrimReport:
+    if runs:
+        settled = runs[-1].outcome == Outcome.DONE
+        stopped = "" if settled or runs[-1].outcome == Outcome.FAILED else " Stopped before its end."
+        return TrimReport(stream=stream, runs=runs, settled=settled, why=runs[-1].detail + stopped)
+    settled, why = _why_nothing_went(stream)
+    return TrimReport(stream=stream, runs=(), settled=settled, why=why)
+
+
+def _why_nothing_went(stream: str) -> tuple[bool, str]:
+    row = StreamLimit.objects.filter(stream=stream).first()
+    if row is None:
+        return False, "Its limit was deleted meanwhile."
+    state = store.read_states(data_redis(), [stream])[stream]
+    outlook = state if isinstance(state, store.StreamError) else outlook_of(state, limit=row.limit)
+    if isinstance(outlook, store.StreamError):
+        return False, str(outlook)
+    if isinstance(outlook.plan, Skip):
+        return row.enabled, f"Nothing to trim: {outlook.plan.reason}."
+    above = outlook.length - row.maxlen
+    if row.held_by:
+        return True, f"Nothing went: group {row.held_by} still needs the oldest entries, {above:,} above maxlen."
+    if row.approximate and above <= NODE_ENTRIES:
+        return True, f"Nothing went: {above:,} entries above maxlen are less than one node."
+    return False, "Nothing went: its limit was just being edited, or entries came meanwhile. Try again."

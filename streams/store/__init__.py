@@ -1,0 +1,33 @@
+"""Reads and trims Redis streams, and publishes their limits. Decides nothing; see engine.plan.
+
+Every call raises StoreError or a kind of it. Nothing here uses MULTI: at maxmemory a server refuses even an XTRIM in
+there, and trimming is what must work then.
+"""
+
+from streams.store.entries import read_entries
+from streams.store.groups import read_cut, read_group, read_oldest_pending
+from streams.store.memory import RedisMemory, read_memory
+from streams.store.published import Published, publish_limits, read_producers, read_published, sweep_producers
+from streams.store.server import OutOfMemory, StoreError, StoreUnavailable, StreamError, WrongType
+from streams.store.streams import read_states, trim
+
+__all__ = [
+    "OutOfMemory",
+    "Published",
+    "RedisMemory",
+    "StoreError",
+    "StoreUnavailable",
+    "StreamError",
+    "WrongType",
+    "publish_limits",
+    "read_cut",
+    "read_entries",
+    "read_group",
+    "read_memory",
+    "read_oldest_pending",
+    "read_producers",
+    "read_published",
+    "read_states",
+    "sweep_producers",
+    "trim",
+]

@@ -1,0 +1,14 @@
+"""Addresses of the stream pages."""
+
+from django.urls import path
+
+from streams import views
+
+app_name = "streams"
+urlpatterns = [
+    path("", views.streams, name="list"),
+    path("limits/<int:limit_id>/", views.limit, name="limit"),
+    path("limits/<int:limit_id>/preview", views.preview, name="preview"),
+    path("limits/<int:limit_id>/row", views.row, name="row"),
+    path("limits/<int:limit_id>/maxlen", views.maxlen, name="maxlen"),
+]

@@ -1,0 +1,148 @@
+"""Summaries as the apps' metrics would return them, all well unless told otherwise."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from snapshots.metrics import SnapshotRow, SnapshotsSummary
+from streams.metrics import RedisMemory, StreamRow, StreamsSummary
+from timescale.metrics import HypertableRow, HypertablesSummary
+from tradeul_ops.console.overview import Overview
+from tradeul_ops.console.panels import Panel
+from tradeul_ops.console.processes import Process, Processes
+
+NOW = datetime(2026, 3, 9, 14, 30, tzinfo=UTC)
+
+
+def stream_row(stream: str = "snapshots:raw", **changes: Any) -> StreamRow:
+    values: dict[str, Any] = {
+        "limit_id": 1,
+        "stream": stream,
+        "enabled": True,
+        "exists": True,
+        "length": 900,
+        "maxlen": 1000,
+        "trim_threshold": 1200,
+        "trim_interval": timedelta(seconds=30),
+        "hard_maxlen": 3000,
+        "protect_groups": True,
+        "approximate": True,
+        "usage_ratio": 0.9,
+        "bytes": 10_800_000,
+        "entries_added": 50_003,
+        "groups": (),
+        "held_by": None,
+        "condition": "within",
+        "why": "900 of 1,000 entries.",
+        "last_trim": None,
+    }
+    return StreamRow(**{**values, **changes})
+
+
+def memory(**changes: Any) -> RedisMemory:
+    values: dict[str, Any] = {
+        "used_bytes": 182_000_000,
+        "peak_bytes": 190_000_000,
+        "rss_bytes": 200_000_000,
+        "maxmemory_bytes": 5_000_000_000,
+        "policy": "noeviction",
+        "version": "Valkey 9.1.2",
+        "evicts_whole_keys": False,
+    }
+    return RedisMemory(**{**values, **changes})
+
+
+def streams(*rows: StreamRow, **changes: Any) -> StreamsSummary:
+    values: dict[str, Any] = {
+        "memory": memory(),
+        "rows": rows or (stream_row(),),
+        "producers": (),
+        "version": 1,
+        "trimmed_entries": 48_991,
+        "trimmed_bytes": 612_000_000,
+        "read_at": NOW,
+    }
+    return StreamsSummary(**{**values, **changes})
+
+
+def snapshot_row(**changes: Any) -> SnapshotRow:
+    values: dict[str, Any] = {
+        "policy_id": 1,
+        "name": "enriched",
+        "enabled": True,
+        "source_key": "snapshot:enriched:latest",
+        "condition": "within",
+        "why": "Built 3 s ago.",
+        "epoch": "e",
+        "sequence": 12,
+        "tickers": 11_900,
+        "raw_bytes": 9_010_000,
+        "full_bytes": 893_000,
+        "delta_bytes": 65_000,
+        "delta_median_bytes": 65_000,
+        "chain_length": 11,
+        "age": timedelta(seconds=3),
+        "full_age": timedelta(seconds=58),
+        "last_kind": "delta",
+        "last_reason": "",
+        "last_failed": "",
+        "build_ms": 140.0,
+        "stored_bytes": 1_700_000,
+    }
+    return SnapshotRow(**{**values, **changes})
+
+
+def table_row(table: str = "scan_results", **changes: Any) -> HypertableRow:
+    values: dict[str, Any] = {
+        "policy_id": 1,
+        "table": table,
+        "is_hypertable": False,
+        "bytes": 1_400_000_000,
+        "rows_estimate": 2_000_000,
+        "oldest_at": NOW - timedelta(days=2),
+        "drop_after": timedelta(days=3),
+        "chunk_time_interval": None,
+        "chunks": None,
+        "compressed_chunks": None,
+        "saved_ratio": None,
+        "enforced_by": "beat: batched DELETE",
+        "columnstore": "not on this edition",
+        "last_run": NOW,
+        "last_run_detail": "nothing to drop",
+        "last_failed": False,
+        "condition": "within",
+        "why": "Nothing is older than 3 days.",
+    }
+    return HypertableRow(**{**values, **changes})
+
+
+def tables(*rows: HypertableRow) -> HypertablesSummary:
+    return HypertablesSummary(
+        edition="none",
+        edition_version=None,
+        edition_means="Plain PostgreSQL: beat deletes old rows in batches.",
+        server_version="18.4",
+        rows=rows or (table_row(),),
+        aggregates=(),
+        database_bytes=1_500_000_000,
+        dropped_rows=0,
+        read_at=NOW,
+    )
+
+
+def overview(**changes: Any) -> Overview:
+    """A panel may be given as its value."""
+    seen = NOW - timedelta(seconds=1)
+    values: dict[str, Any] = {
+        "streams": streams(),
+        "snapshots": SnapshotsSummary(rows=(snapshot_row(),), fulls=1, deltas=11, saved_bytes=100_000_000, read_at=NOW),
+        "hypertables": tables(),
+        "processes": Processes(Process("worker", seen, "within"), Process("beat", seen, "within"), NOW),
+        **changes,
+    }
+    panels = {
+        name: value if isinstance(value, Panel) else Panel(name.capitalize(), value, NOW)
+        for name, value in values.items()
+    }
+    return Overview(**panels, read_at=NOW)

@@ -1,0 +1,38 @@
+"""Numbers on pages: exact, with units, and unknown where nothing is known."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from tradeul_ops.console.templatetags import figures
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(None, "unknown"), (0, "0 B"), (999, "999 B"), (1000, "1.0 KB"), (10_812_000, "10.8 MB"), (182_400_000, "182 MB"),
+     (99_960_000, "100 MB"), (999_700, "1.0 MB"), (5_000_000_000, "5.0 GB"), (2_000_000_000_000_000, "2000 TB")],
+)  # fmt: skip
+def test_bytes(value: int | None, shown: str) -> None:
+    assert figures.bytes_(value) == shown
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(None, "unknown"), (0, "0 s"), (0.4, "0.4 s"), (59, "59 s"), (298, "4 m 58 s"), (3600, "1 h"), (259_200, "3 d"),
+     (90_061, "1 d 1 h")],
+)  # fmt: skip
+def test_a_length_of_time(value: float | None, shown: str) -> None:
+    assert figures.span(None if value is None else timedelta(seconds=value)) == shown
+
+
+def test_ago_never_counts_from_the_future() -> None:
+    now = datetime(2026, 3, 8, 12, tzinfo=UTC)
+    assert figures.ago(now + timedelta(seconds=3), now) == "0 s ago"
+    assert figures.ago(None, now) == "never"
+
+
+def test_a_gauge_shows_what_lies_beyond_its_limit() -> None:
+    drawn = figures.gauge(1480, 500, 1500, "attention")
+    assert drawn["limit"] < drawn["fill"] < drawn["ceiling"] <= 100
+    assert drawn["title"] == "1,480 of 500, ceiling 1,500"
+    assert figures.gauge(0, 0)["fill"] == 0

@@ -1,0 +1,56 @@
+"""Builds chains of documents without a server, and reads them as a reader does."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from snapshots.engine import chain, codec
+from snapshots.engine.build import Build, encode, prepare
+from snapshots.engine.plan import Options
+from snapshots.engine.state import State
+from snapshots.engine.table import tabulate
+
+Records = dict[str, dict[str, Any]]
+
+
+def exact(value: Any) -> Any:
+    """Such that `==` tells True from 1, and nothing else more than JSON does."""
+    if isinstance(value, dict):
+        return {key: exact(item) for key, item in value.items()}
+    if isinstance(value, list):
+        return [exact(item) for item in value]
+    return ("boolean", value) if isinstance(value, bool) else value
+
+
+def flat(records: Records) -> State:
+    state, refused = tabulate(records)
+    assert not refused
+    return state
+
+
+def build(published: chain.Published | None, records: Records, *, now_ms: int = 0, **how: Any) -> Build:
+    state = published.state if published else State()
+    options = how.pop("options", Options())
+    prepared = prepare(
+        published,
+        name="test",
+        new_epoch=how.pop("new_epoch", "e1"),
+        upserts=flat(records),
+        removals=[symbol for symbol in state.row_of if symbol not in records],
+        now_ms=now_ms,
+        options=options,
+        **how,
+    )
+    return encode(prepared, options=options, full_bytes=how.pop("full_bytes", 10**9))
+
+
+def document(stored: Any) -> codec.Document:
+    return codec.read(codec.unpack(stored.stored))
+
+
+def follow(reader: chain.Published | None, built: Build) -> chain.Published:
+    """As a reader does that prefers deltas to fulls."""
+    if reader is not None and built.delta is not None:
+        return chain.follow(reader, document=document(built.delta))
+    assert built.full is not None
+    return chain.open_full(document(built.full))

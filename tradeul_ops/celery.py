@@ -1,0 +1,57 @@
+"""The Celery app, and everything that beat does, as one table. Holds no work: each task is a door into a service."""
+
+import os
+from datetime import timedelta
+
+from celery import Celery
+from celery.signals import heartbeat_sent, setup_logging
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradeul_ops.settings")
+
+app = Celery("tradeul_ops")
+app.config_from_object("django.conf:settings", namespace="CELERY")
+app.autodiscover_tasks()
+
+
+@app.on_configure.connect  # type: ignore[untyped-decorator]  # celery has no types
+def _check_settings(**_: object) -> None:
+    from tradeul_ops.env import check_settings
+
+    check_settings()
+
+
+def _every(task: str, **interval: float) -> dict[str, object]:
+    """An entry whose message dies when the next one is sent: a slow task never queues behind itself."""
+    period = timedelta(**interval)
+    return {"task": task, "schedule": period, "options": {"expires": period.total_seconds()}}
+
+
+app.conf.beat_schedule = {
+    # what                        task                                how often
+    "trim what is due": _every("streams.enforce_limits", seconds=5),
+    "publish limits again": _every("streams.publish_limits", seconds=30),
+    "build snapshots": _every("snapshots.build_snapshots", seconds=5),
+    "drop rows past retention": _every("timescale.enforce_retention", seconds=30),
+    "compare policies": _every("timescale.reconcile_policies", seconds=60),
+    "prune the audit and sessions": _every("console.prune_history", hours=1),
+    "prune stream history": _every("streams.prune_history", hours=1),
+    "prune snapshot history": _every("snapshots.prune_history", hours=1),
+    "prune timescale history": _every("timescale.prune_history", hours=1),
+}
+
+
+@heartbeat_sent.connect  # type: ignore[untyped-decorator]  # celery has no types
+def _stamp(**_: object) -> None:
+    from tradeul_ops import liveness
+
+    liveness.stamp("worker")
+
+
+@setup_logging.connect  # type: ignore[untyped-decorator]
+def _keep_django_logging(**_: object) -> None:
+    """Being connected is all: Celery then leaves the logging of settings.LOGGING alone."""
+    from logging.config import dictConfig
+
+    from django.conf import settings
+
+    dictConfig(settings.LOGGING)

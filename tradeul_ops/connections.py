@@ -1,0 +1,60 @@
+"""Builds the clients of the data Redis and of the broker. The only place that does, and it opens nothing itself."""
+
+from __future__ import annotations
+
+import functools
+from typing import Any
+
+import redis
+from django.conf import settings
+from django.core.signals import setting_changed
+from redis.backoff import NoBackoff
+from redis.cluster import RedisCluster
+from redis.exceptions import RedisClusterException
+from redis.retry import Retry
+
+# RESP2: XREAD and XINFO answer in one shape on every server and client version. Set to 3, redis-py
+# turns XREAD's list into a dict; left unset, it differs between its versions.
+PROTOCOL = 2
+CONNECT_SECONDS = 2.0
+ANSWER_SECONDS = 5.0
+
+
+def client(url: str, **options: Any) -> redis.Redis:
+    """A client that answers bytes, gives up in seconds and never waits to try again: the next tick does that."""
+    kwargs: dict[str, Any] = {
+        "protocol": PROTOCOL,
+        "socket_connect_timeout": CONNECT_SECONDS,
+        "socket_timeout": ANSWER_SECONDS,
+        "client_name": "tradeul_ops",
+        **options,
+    }
+    scheme, _, rest = url.partition("://")
+    if scheme.endswith("+cluster"):
+        try:
+            cluster: Any = RedisCluster.from_url(f"{scheme.removesuffix('+cluster')}://{rest}", **kwargs)
+        except RedisClusterException as error:  # it connects here already, and this is no redis.RedisError
+            raise redis.ConnectionError(f"no node of the cluster answers: {error}") from error
+        return cluster  # type: ignore[no-any-return]  # it answers the same commands; redis-py gives them no common type
+    return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 1), **kwargs)
+
+
+@functools.cache
+def data_redis() -> redis.Redis:
+    """The server whose memory is kept bounded: streams and snapshots."""
+    return client(settings.REDIS_URL)
+
+
+@functools.cache
+def broker_redis() -> redis.Redis:
+    """Celery's broker; apart from the data, so that tasks still arrive when the data server is out of memory."""
+    return client(settings.CELERY_BROKER_URL)
+
+
+def _forget(*, setting: str, **_: Any) -> None:
+    if setting in {"REDIS_URL", "CELERY_BROKER_URL"}:
+        data_redis.cache_clear()
+        broker_redis.cache_clear()
+
+
+setting_changed.connect(_forget)

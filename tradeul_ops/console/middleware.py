@@ -1,0 +1,35 @@
+"""Answers a page that needs PostgreSQL while it is away with a 503 that says since when. Hides no other error."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from datetime import datetime
+
+from django.conf import settings
+from django.db import InterfaceError, OperationalError
+from django.http import HttpRequest, HttpResponse
+from django.template.loader import render_to_string
+from django.utils import timezone
+
+logger = logging.getLogger(__name__)
+
+
+class DatabaseAway:
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+        self.since: datetime | None = None  # as this process saw it
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        response = self.get_response(request)
+        if response.status_code < 400 and settings.SESSION_COOKIE_NAME in request.COOKIES:
+            self.since = None  # a session was read
+        return response
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        if not isinstance(error, (OperationalError, InterfaceError)):
+            return None
+        self.since = self.since or timezone.now()
+        logger.warning("%s: PostgreSQL does not answer: %s", request.path, " ".join(str(error).split()))
+        page = render_to_string("503.html", {"since": self.since})
+        return HttpResponse(page, status=503, headers={"Retry-After": "5"})

@@ -1,0 +1,36 @@
+"""Gathers the overview page's panels into one value. Renders nothing and judges nothing; see sentence."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from snapshots.metrics import SnapshotsSummary, snapshots_summary
+from streams.metrics import StreamsSummary, streams_summary
+from timescale.metrics import HypertablesSummary, hypertables_summary
+from tradeul_ops.console.panels import Panel, read
+from tradeul_ops.console.processes import Processes, processes_summary
+
+
+@dataclass(frozen=True)
+class Overview:
+    streams: Panel[StreamsSummary]
+    snapshots: Panel[SnapshotsSummary]
+    hypertables: Panel[HypertablesSummary]
+    processes: Panel[Processes]
+    read_at: datetime
+
+    @property
+    def panels(self) -> tuple[Panel[Any], ...]:
+        return (self.streams, self.snapshots, self.hypertables, self.processes)
+
+
+def read_overview(*, now: datetime) -> Overview:
+    return Overview(
+        streams=read("Redis streams", streams_summary, now=now),
+        snapshots=read("Snapshots", snapshots_summary, now=now),
+        hypertables=read("TimescaleDB", hypertables_summary, now=now),
+        processes=read("Worker and beat", processes_summary, now=now),
+        read_at=now,
+    )

@@ -1,0 +1,92 @@
+"""Numbers with units, ages and gauges for the pages. An unknown number is the word unknown, never 0."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from django import template
+from django.utils import timezone
+
+register = template.Library()
+
+UNKNOWN = "unknown"
+UNITS = ("KB", "MB", "GB", "TB")
+MARKS = {"within": "●", "attention": "▲", "over": "■", "unknown": "○"}
+
+
+@register.filter
+def count(value: int | None) -> str:
+    """12345 → 12,345."""
+    return UNKNOWN if value is None else f"{value:,}"
+
+
+@register.filter(name="bytes")
+def bytes_(value: float | None) -> str:
+    """Decimal units, as disks and networks are sold: 10812000 → 10.8 MB."""
+    if value is None:
+        return UNKNOWN
+    if abs(value) < 1000:
+        return f"{value:.0f} B"
+    power = 1
+    while abs(value) / 1000**power >= 999.5 and power < len(UNITS):
+        power += 1
+    value /= 1000**power
+    return f"{value:.0f} {UNITS[power - 1]}" if abs(value) >= 99.95 else f"{value:.1f} {UNITS[power - 1]}"
+
+
+@register.filter
+def ratio(value: float | None) -> str:
+    """0.998 → 99.8 %."""
+    return UNKNOWN if value is None else f"{value * 100:.1f} %"
+
+
+@register.filter
+def span(value: timedelta | None) -> str:
+    """A length of time in at most two units: 3 d, 4 m 58 s, 0.4 s."""
+    if value is None:
+        return UNKNOWN
+    seconds = value.total_seconds()
+    if seconds < 10:
+        return f"{seconds:.1f} s".replace(".0 s", " s")
+    whole = int(seconds)
+    parts = [(whole // 86400, "d"), (whole % 86400 // 3600, "h"), (whole % 3600 // 60, "m"), (whole % 60, "s")]
+    first = next(index for index, (number, _) in enumerate(parts) if number)
+    return " ".join(f"{number} {unit}" for number, unit in parts[first : first + 2] if number)
+
+
+@register.filter
+def ago(value: datetime | None, now: datetime | None = None) -> str:
+    if value is None:
+        return "never"
+    return f"{span(max(timedelta(), (now or timezone.now()) - value))} ago"
+
+
+@register.filter
+def clock(value: datetime | None) -> str:
+    """The time of day in UTC."""
+    return "never" if value is None else f"{value.astimezone(UTC):%H:%M:%S}"
+
+
+@register.inclusion_tag("_condition.html")
+def condition(word: str, *, told: bool = False) -> dict[str, Any]:
+    """A state as shape and word: readable without colour."""
+    return {"word": word, "mark": MARKS[word], "told": told}
+
+
+@register.inclusion_tag("_gauge.html")
+def gauge(
+    length: int, maxlen: int, ceiling: int | None = None, word: str = "within", *, full: float | None = None
+) -> dict[str, Any]:
+    """A track with its fill, a tick at the limit and a heavier one at the ceiling, in hundredths of the track.
+
+    `full` is what the whole track stands for; by default a little more than the limit, and always all that is drawn.
+    """
+    full = max(length, full or maxlen * 1.25, ceiling or 0) or 1
+    return {
+        "fill": round(100 * length / full, 2),
+        "limit": round(100 * maxlen / full, 2),
+        "ceiling": round(100 * ceiling / full, 2) if ceiling else None,
+        "title": f"{length:,} of {maxlen:,}" + (f", ceiling {ceiling:,}" if ceiling else ""),
+        "word": word,
+    }

@@ -1,0 +1,36 @@
+"""Lets one process at a time do a named piece of work. Holds no state of its own: PostgreSQL does."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from django.db import DatabaseError, connection
+
+# Advisory locks share one number space per database; the first of the two numbers is ours.
+_SPACE = 0x7AD
+_UNLOCK = "SELECT pg_advisory_unlock(%s, %s)"
+_TRY = "SELECT pg_try_advisory_lock(%s, %s)"
+
+
+@contextmanager
+def one_at_a_time(name: str) -> Iterator[bool]:
+    """Yields True to the one who holds `name`, False to everyone else; never waits.
+
+    The lock lives in this thread's database session: a killed process frees it at once, and there is no
+    lifetime to outlive. A session that was lost in between has freed it already.
+    """
+    key = (_SPACE, zlib.crc32(name.encode()) & 0x7FFFFFFF)
+    with connection.cursor() as cursor:
+        cursor.execute(_TRY, key)
+        held = bool(cursor.fetchone()[0])
+    try:
+        yield held
+    finally:
+        if held:
+            try:
+                with connection.cursor() as cursor:
+                    cursor.execute(_UNLOCK, key)
+            except DatabaseError:
+                connection.close()
