@@ -33,7 +33,8 @@ from _measure import Row, in_turn, timed, versus
 from _trims import FILL, trimming
 
 from streams import store
-from streams.engine.limits import LIMITS_KEY, Limit, to_wire
+from streams.engine.limits import Limit
+from streams.engine.wire import LIMITS_KEY, to_wire
 from streams.producer import RedisStreamManager, StreamProducer
 from tradeul_ops.demo.servers import ValkeyServer, free_port
 

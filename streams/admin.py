@@ -18,9 +18,9 @@ from streams.models import StreamLimit, TrimRun
 @admin.register(StreamLimit)
 class StreamLimitAdmin(admin.ModelAdmin):
     form = AdminLimitForm
-    list_display = ("stream", "maxlen", "trim_threshold", "hard_maxlen", "trim_interval", "protect_groups", "enabled")
-    list_filter = ("enabled", "protect_groups")
-    search_fields = ("stream", "note")
+    list_display = ("pattern", "is_ceiling", "priority", "maxlen", "max_age", "max_bytes", "hard_maxlen", "enabled")
+    list_filter = ("enabled", "is_ceiling", "protect_groups")
+    search_fields = ("pattern", "note")
     readonly_fields = ("updated_at", "updated_by")
     actions = ("switch_on", "switch_off")
 
@@ -36,11 +36,17 @@ class StreamLimitAdmin(admin.ModelAdmin):
             self.message_user(request, f"Not saved: {' '.join(error.messages)}", messages.ERROR)
 
     def delete_model(self, request: HttpRequest, obj: StreamLimit) -> None:
-        services.delete_limit(obj.pk, user_id=request.user.pk)
+        self._delete(request, obj)
 
     def delete_queryset(self, request: HttpRequest, queryset: QuerySet[StreamLimit]) -> None:
         for limit in queryset:
-            services.delete_limit(limit.pk, user_id=request.user.pk)
+            self._delete(request, limit)
+
+    def _delete(self, request: HttpRequest, limit: StreamLimit) -> None:
+        try:
+            services.delete_limit(limit.pk, user_id=request.user.pk, now=timezone.now())
+        except services.LossRefused as error:
+            self.message_user(request, f"{limit}: not deleted. {error.preview.sentence}", messages.ERROR)
 
     @admin.action(description="Switch the selected limits on", permissions=["change"])
     def switch_on(self, request: HttpRequest, queryset: QuerySet[StreamLimit]) -> None:
@@ -55,7 +61,7 @@ class StreamLimitAdmin(admin.ModelAdmin):
             try:
                 services.update_limit(limit.pk, {"enabled": enabled}, user_id=request.user.pk, now=timezone.now())
             except services.LossRefused as error:
-                self.message_user(request, f"{limit.stream}: {' '.join(error.messages)}", messages.ERROR)
+                self.message_user(request, f"{limit}: {' '.join(error.messages)}", messages.ERROR)
 
     # The services write the audit line; admin would write a second one.
     def log_addition(self, request: HttpRequest, obj: Any, message: Any) -> None: ...

@@ -1,4 +1,4 @@
-"""A limit's forms, for the pages and for admin. Judge by engine.limits, put errors under their fields, save nothing."""
+"""A limit's forms, for the pages and for admin. Judge by engine.rules, put errors under their fields, save nothing."""
 
 from __future__ import annotations
 
@@ -8,11 +8,22 @@ from django import forms
 from django.utils import timezone
 
 from streams import services
-from streams.engine.limits import Limit, limit_errors, with_maxlen
-from streams.engine.loss import LossPreview
+from streams.engine.changes import ChangePreview
+from streams.engine.limits import bounds_errors, with_maxlen
+from streams.engine.rules import Rule, pattern_error
 from streams.models import StreamLimit
 
-JUDGED = ("stream", "maxlen", "trim_threshold", "trim_interval", "protect_groups", "hard_maxlen")
+JUDGED = (
+    "maxlen",
+    "trim_threshold",
+    "max_age",
+    "max_bytes",
+    "trim_interval",
+    "protect_groups",
+    "hard_maxlen",
+    "ignore_groups_idle_for",
+)
+BOUNDING = {"maxlen", "trim_threshold", "max_age", "max_bytes"}  # at least one, and the threshold with the first
 MOVED = ("trim_threshold", "hard_maxlen")
 
 
@@ -21,7 +32,7 @@ class StreamLimitForm(forms.ModelForm):
 
     class Meta:
         model = StreamLimit
-        fields = (*JUDGED[:4], "approximate", "protect_groups", "hard_maxlen", "enabled", "note")
+        fields = services.EDITABLE
         widgets = {"note": forms.Textarea(attrs={"rows": 3})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
@@ -34,10 +45,20 @@ class StreamLimitForm(forms.ModelForm):
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
-        for name, message in limit_errors(**{name: cleaned.get(name) for name in JUDGED}).items():
+        errors = bounds_errors(**{name: cleaned.get(name) for name in JUDGED})
+        if BOUNDING & set(self.errors):  # misspelt, not absent
+            errors = {name: message for name, message in errors.items() if name not in BOUNDING}
+        if "pattern" in cleaned and (message := pattern_error(cleaned["pattern"]) or self._twin(cleaned)):
+            errors["pattern"] = message
+        for name, message in errors.items():
             if name not in self.errors:
                 self.add_error(name, message)
         return cleaned
+
+    def _twin(self, cleaned: dict[str, Any]) -> str | None:
+        pattern, is_ceiling = cleaned["pattern"], cleaned.get("is_ceiling", False)
+        twin = StreamLimit.objects.filter(pattern=pattern, is_ceiling=is_ceiling).exclude(pk=self.instance.pk)
+        return f"{pattern} has a {'ceiling' if is_ceiling else 'limit'} already." if twin.exists() else None
 
     def changes(self) -> dict[str, Any]:
         """What services.update_limit is to save: the fields that were changed here, and no other."""
@@ -58,11 +79,11 @@ class AdminLimitForm(StreamLimitForm):
             self.add_error("accepted_loss", f"{preview.sentence} {agree}")
         return cleaned
 
-    def _preview(self) -> LossPreview:
+    def _preview(self) -> ChangePreview:
         if self.instance.pk:
             return services.preview_limit(self.instance.pk, self.changes(), now=timezone.now())
         values = {name: self.cleaned_data[name] for name in services.EDITABLE}
-        return services.preview_change(None, StreamLimit(**values).limit, now=timezone.now())
+        return services.preview_rule(None, StreamLimit(**values).rule, now=timezone.now())
 
 
 class AcceptedLoss(forms.Form):
@@ -84,13 +105,15 @@ class MaxlenForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.before: Limit = self.instance.limit
-        self.after: Limit = self.before
+        self.before: Rule = self.instance.rule
+        self.after: Rule = self.before
 
     def clean_maxlen(self) -> int:
         maxlen = self.cleaned_data["maxlen"]
+        if maxlen is None:
+            raise forms.ValidationError("A number is needed here; the limit's own page can do without.")
         only = dict.fromkeys(JUDGED) | {"maxlen": maxlen}
-        if message := limit_errors(**only).get("maxlen"):
+        if message := bounds_errors(**only).get("maxlen"):
             raise forms.ValidationError(message)
         self.after = with_maxlen(self.before, maxlen=maxlen)
         return maxlen
@@ -100,11 +123,14 @@ class MaxlenForm(forms.ModelForm):
 
     def saved_sentence(self) -> str:
         """“maxlen 1,000 → 1,500; with it trim_threshold 1,200 → 1,800.”"""
-        moves = [f"{name} {old:,} → {new:,}" for name, (old, new) in self._moves().items()]
+        moves = [
+            f"{name} {new:,}" if old is None else f"{name} {old:,} → {new:,}"
+            for name, (old, new) in self._moves().items()
+        ]
         if not moves:
             return f"maxlen stays {self.before.maxlen:,}."
         return f"{moves[0]}{'; with it ' if moves[1:] else ''}{' and '.join(moves[1:])}."
 
-    def _moves(self) -> dict[str, tuple[int, int]]:
+    def _moves(self) -> dict[str, tuple[int | None, int]]:
         pairs = {name: (getattr(self.before, name), getattr(self.after, name)) for name in ("maxlen", *MOVED)}
         return {name: (old, new) for name, (old, new) in pairs.items() if old != new}

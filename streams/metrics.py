@@ -2,17 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from django.db.models import OuterRef, Subquery
+from django.db.models import OuterRef, QuerySet, Subquery
 
 from streams import store
 from streams.engine.condition import Condition, condition_of
+from streams.engine.limits import Limit
+from streams.engine.plan import arithmetic, in_entries
 from streams.engine.producers import ProducerSeen
+from streams.engine.rules import Effective
 from streams.engine.state import GroupState, StreamState
-from streams.models import Enforcement, StreamLimit, TrimRun
+from streams.models import Enforcement, Stream, TrimRun
+from streams.services import load_rules_and_ids, remember
 from streams.store import RedisMemory
 from tradeul_ops.connections import data_redis
 from tradeul_ops.runs import Outcome
@@ -34,33 +39,50 @@ class LastTrim:
 
 @dataclass(frozen=True)
 class StreamRow:
-    limit_id: int
+    """One stream with the limit that holds for it. None is unknown; of `maxlen`, `max_age`, `max_bytes` no such bound.
+
+    `maxlen` is in entries also where `max_bytes` gives it: then `arithmetic` says how. `own` is the pattern whose
+    limit holds, and `limit_id` its row, `is_own` where that is for this stream alone.
+    """
+
+    stream_id: int
     stream: str
+    limit_id: int
+    own: str
+    is_own: bool
     enabled: bool
-    exists: bool
-    length: int
-    maxlen: int
-    trim_threshold: int
+    exists: bool | None
+    length: int | None
+    maxlen: int | None
+    trim_threshold: int | None
     trim_interval: timedelta
+    max_age: timedelta | None
+    max_bytes: int | None
     hard_maxlen: int | None
     protect_groups: bool
     approximate: bool
-    usage_ratio: float
+    usage_ratio: float | None
     bytes: int | None
+    oldest_age: timedelta | None
     entries_added: int | None
     groups: tuple[GroupState, ...]
     held_by: str | None
     condition: str
     why: str
+    arithmetic: str | None
     last_trim: LastTrim | None
 
 
 @dataclass(frozen=True)
 class StreamsSummary:
-    """`version`: revision of the published limits. `trimmed_*`: since install, bytes as the server estimated them."""
+    """`version`: revision of the published limits. `trimmed_*`: since install, bytes as the server estimated them.
+
+    `unmanaged`: streams that were found on the server, and that no limit is for.
+    """
 
     memory: RedisMemory
     rows: tuple[StreamRow, ...]
+    unmanaged: tuple[str, ...]
     producers: tuple[ProducerSeen, ...]
     version: int | None
     trimmed_entries: int
@@ -70,22 +92,34 @@ class StreamsSummary:
 
 def streams_summary(*, now: datetime) -> StreamsSummary:
     """Raises store.StoreUnavailable when Redis is away."""
-    client = data_redis()
-    limits = _limits()
-    states = store.read_states(client, [limit.stream for limit in limits])
-    trims = TrimRun.objects.in_bulk([limit.last_trim_id for limit in limits if limit.last_trim_id])
-    totals = _enforcement()
+    client, totals = data_redis(), _enforcement()
+    rules, ids = load_rules_and_ids()
+    streams = list(_streams())
+    if missing := set(rules.exact_streams) - {stream.name for stream in streams}:
+        remember(missing)
+        streams = list(_streams())
+    found = [(stream, rules.effective(stream.name)) for stream in streams]
     return StreamsSummary(
         memory=store.read_memory(client),
-        rows=tuple(
-            _row(limit, states[limit.stream], trims.get(limit.last_trim_id), _enforced(totals, now)) for limit in limits
-        ),
+        rows=_rows(client, found, ids=ids, enforced=_enforced(totals, now)),
+        unmanaged=tuple(stream.name for stream, effective in found if effective.limit is None and stream.seen_at),
         producers=store.read_producers(client),
         version=store.read_published(client).version,
         trimmed_entries=totals.trimmed,
         trimmed_bytes=totals.bytes_trimmed,
         read_at=now,
     )
+
+
+def stream_row(name: str, *, now: datetime) -> StreamRow | None:
+    """One stream's; None where no limit is for it, or it is gone. Raises store.StoreError."""
+    rules, ids = load_rules_and_ids()
+    effective = rules.effective(name)
+    if effective.limit is None:
+        return None
+    remember([name])
+    found = [(stream, effective) for stream in _streams().filter(name=name)]
+    return next(iter(_rows(data_redis(), found, ids=ids, enforced=_enforced(_enforcement(), now))), None)
 
 
 def guide_metrics(*, now: datetime) -> dict[str, Any]:
@@ -107,7 +141,7 @@ def guide_metrics(*, now: datetime) -> dict[str, Any]:
                 "stream": row.stream,
                 "length": row.length,
                 "maxlen": row.maxlen,
-                "usage_percent": round(row.usage_ratio * 100, 1),
+                "usage_percent": None if row.usage_ratio is None else round(row.usage_ratio * 100, 1),
                 "bytes": row.bytes,
                 "hard_maxlen": row.hard_maxlen,
                 "condition": row.condition,
@@ -125,10 +159,36 @@ def _total_adds(rows: tuple[StreamRow, ...]) -> int | None:
     return sum(counted) if counted or not any(row.exists for row in rows) else None
 
 
-def _limits() -> list[Any]:
-    """Every limit, with the id of its last trim; StreamLimit says nothing of that annotation."""
-    runs = TrimRun.objects.filter(stream=OuterRef("stream")).order_by("-id")
-    return list(StreamLimit.objects.annotate(last_trim_id=Subquery(runs.values("id")[:1])))
+def _streams() -> QuerySet[Any]:
+    """Every stream known, with the id of its last trim; Stream says nothing of that annotation."""
+    runs = TrimRun.objects.filter(stream=OuterRef("name")).order_by("-id")
+    return Stream.objects.annotate(last_trim_id=Subquery(runs.values("id")[:1]))
+
+
+def _rows(
+    client: Any, found: list[tuple[Any, Effective]], *, ids: Mapping[str, int], enforced: bool
+) -> tuple[StreamRow, ...]:
+    states = _states(client, [effective for _, effective in found])
+    trims = TrimRun.objects.in_bulk([stream.last_trim_id for stream, _ in found if stream.last_trim_id])
+    rows = []
+    for stream, effective in found:
+        if effective.limit is not None and _shown(stream, effective, states[stream.name]):
+            limit_id = ids[(effective.own or effective.ceilings[0]).key]
+            run = trims.get(stream.last_trim_id)
+            rows.append(_row(stream, effective, states[stream.name], run, limit_id, enforced))
+    return tuple(rows)
+
+
+def _states(client: Any, found: list[Effective]) -> dict[str, StreamState | store.StreamError]:
+    limited = [effective.stream for effective in found if effective.limit]
+    measured = [effective.stream for effective in found if effective.limit and effective.limit.max_bytes]
+    return store.read_states(client, limited, newest_of=measured)
+
+
+def _shown(stream: Stream, effective: Effective, state: StreamState | store.StreamError) -> bool:
+    """One that a pattern matched once, and that is gone, is no longer anybody's concern; one that a limit names is."""
+    named = effective.own is not None and effective.own.stream == stream.name
+    return named or isinstance(state, store.StreamError) or state.exists
 
 
 def _enforcement() -> Enforcement:
@@ -139,44 +199,63 @@ def _enforced(totals: Enforcement, now: datetime) -> bool:
     return totals.ran_at is not None and now - totals.ran_at <= RUNNING_WITHIN
 
 
-def _row(limit: StreamLimit, state: StreamState | store.StreamError, run: TrimRun | None, enforced: bool) -> StreamRow:
-    if isinstance(state, store.StreamError):
-        condition, state = Condition("unknown", str(state)), StreamState(stream=limit.stream, exists=True)
+def _row(
+    stream: Stream,
+    effective: Effective,
+    state: StreamState | store.StreamError,
+    run: TrimRun | None,
+    limit_id: int,
+    enforced: bool,
+) -> StreamRow:
+    limit, own = effective.limit, effective.own
+    assert limit is not None  # whoever asks took care
+    known = None if isinstance(state, store.StreamError) else state
+    if known is None:
+        condition = Condition("unknown", str(state))
     else:
+        calculation = arithmetic(limit, state=known)
+        limit = in_entries(limit, state=known)
         condition = condition_of(
-            state,
-            limit=limit.limit,
-            held_by=limit.held_by or None,
+            known,
+            limit=limit,
+            held_by=stream.held_by or None,
             enforced=enforced,
             ended_above=_ended_above(limit, run),
         )
     return StreamRow(
-        limit_id=limit.pk,
-        stream=limit.stream,
+        stream_id=stream.pk,
+        stream=stream.name,
+        limit_id=limit_id,
+        own=(own or effective.ceilings[0]).pattern,
+        is_own=own is not None and own.stream == stream.name and own.maxlen is not None,
         enabled=limit.enabled,
-        exists=state.exists,
-        length=state.length,
+        exists=known.exists if known else None,
+        length=known.length if known else None,
         maxlen=limit.maxlen,
         trim_threshold=limit.trim_threshold,
         trim_interval=limit.trim_interval,
+        max_age=limit.max_age,
+        max_bytes=limit.max_bytes,
         hard_maxlen=limit.hard_maxlen,
         protect_groups=limit.protect_groups,
         approximate=limit.approximate,
-        usage_ratio=state.length / limit.maxlen,
-        bytes=state.bytes,
-        entries_added=state.entries_added,
-        groups=state.groups,
-        held_by=limit.held_by or None,
+        usage_ratio=known.length / limit.maxlen if known and limit.maxlen else None,
+        bytes=known.bytes if known else None,
+        oldest_age=known.oldest_age if known else None,
+        entries_added=known.entries_added if known else None,
+        groups=known.groups if known else (),
+        held_by=stream.held_by or None,
         condition=condition.word,
         why=condition.why,
+        arithmetic=calculation if known else None,
         last_trim=_last_trim(run),
     )
 
 
-def _ended_above(limit: StreamLimit, run: TrimRun | None) -> bool:
+def _ended_above(limit: Limit, run: TrimRun | None) -> bool:
     if run is None:
         return False
-    return run.outcome == Outcome.FAILED or (run.length_after or 0) > limit.trim_threshold
+    return run.outcome == Outcome.FAILED or (run.length_after or 0) > limit.starts_at
 
 
 def _last_trim(run: TrimRun | None) -> LastTrim | None:

@@ -43,6 +43,12 @@ def publish_limits() -> None:
         services.publish_limits()
 
 
+@shared_task(name="streams.discover_streams", ignore_result=True)
+def discover_streams() -> None:
+    with _or_next_time("look for streams"):
+        services.discover_streams(now=timezone.now())
+
+
 @shared_task(name="streams.prune_history", ignore_result=True)
 def prune_history() -> None:
     with _or_next_time("prune stream history"):

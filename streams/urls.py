@@ -7,7 +7,10 @@ from streams import views
 app_name = "streams"
 urlpatterns = [
     path("", views.streams, name="list"),
+    path("of/<path:name>", views.stream, name="stream"),
+    path("limits/new", views.new, name="new"),
     path("limits/<int:limit_id>/", views.limit, name="limit"),
+    path("limits/<int:limit_id>/delete", views.delete, name="delete"),
     path("limits/<int:limit_id>/preview", views.preview, name="preview"),
     path("limits/<int:limit_id>/row", views.row, name="row"),
     path("limits/<int:limit_id>/maxlen", views.maxlen, name="maxlen"),

@@ -30,6 +30,7 @@ app.conf.beat_schedule = {
     # what                        task                                how often
     "trim what is due": _every("streams.enforce_limits", seconds=5),
     "publish limits again": _every("streams.publish_limits", seconds=30),
+    "look for streams": _every("streams.discover_streams", seconds=15),
     "build snapshots": _every("snapshots.build_snapshots", seconds=5),
     "drop rows past retention": _every("timescale.enforce_retention", seconds=30),
     "compare policies": _every("timescale.reconcile_policies", seconds=60),

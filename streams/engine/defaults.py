@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from streams.engine.limits import Limit
+from streams.engine.rules import Rule
 
 
-def _limit(stream: str, maxlen: int, trim_threshold: int, seconds: int) -> Limit:
-    return Limit(
-        stream=stream,
+def _rule(stream: str, maxlen: int, trim_threshold: int, seconds: int) -> Rule:
+    return Rule(
+        pattern=stream,
         maxlen=maxlen,
         trim_threshold=trim_threshold,
         trim_interval=timedelta(seconds=seconds),
@@ -17,13 +17,13 @@ def _limit(stream: str, maxlen: int, trim_threshold: int, seconds: int) -> Limit
     )
 
 
-GUIDE_LIMITS: dict[str, Limit] = {
-    limit.stream: limit
-    for limit in (
-        _limit("snapshots:raw", 1000, 1200, 30),
-        _limit("stream:ranking:deltas", 5000, 6000, 60),
-        _limit("stream:realtime:aggregates", 3000, 4000, 45),
-        _limit("tickers:filtered", 500, 600, 20),
-        _limit("events:session", 100, 150, 60),
+GUIDE_LIMITS: dict[str, Rule] = {
+    rule.pattern: rule
+    for rule in (
+        _rule("snapshots:raw", 1000, 1200, 30),
+        _rule("stream:ranking:deltas", 5000, 6000, 60),
+        _rule("stream:realtime:aggregates", 3000, 4000, 45),
+        _rule("tickers:filtered", 500, 600, 20),
+        _rule("events:session", 100, 150, 60),
     )
 }

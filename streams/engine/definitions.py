@@ -8,27 +8,38 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from streams.engine.limits import Limit, errors_of, limit_errors
+from streams.engine.limits import bounds_errors
+from streams.engine.rules import CEILING, Rule, pattern_error, rule_errors
 
 VERSION = 1
 LONGEST_NAME = 512  # characters; the column's
-JUDGED = ("stream", "maxlen", "trim_threshold", "trim_interval", "protect_groups", "hard_maxlen")
+BOUNDING = {"maxlen", "trim_threshold", "max_age", "max_bytes"}  # at least one, and the threshold with the first
+JUDGED = (
+    "maxlen",
+    "trim_threshold",
+    "max_age",
+    "max_bytes",
+    "trim_interval",
+    "protect_groups",
+    "hard_maxlen",
+    "ignore_groups_idle_for",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Definition:
     """One limit with all that an operator edits."""
 
-    limit: Limit
+    rule: Rule
     note: str
 
     def values(self) -> dict[str, Any]:
-        return {name: self.note if name == "note" else getattr(self.limit, name) for name in READERS}
+        return {name: self.note if name == "note" else getattr(self.rule, name) for name in READERS}
 
 
 @dataclass(frozen=True, slots=True)
 class DefinitionError:
-    """`where` is the stream, or the limit's place in the document; the message names the field."""
+    """`where` is the pattern, or the limit's place in the document; the message names the field."""
 
     where: str
     message: str
@@ -46,10 +57,10 @@ class DefinitionErrors(ValueError):
 
 
 def write_definitions(definitions: Iterable[Definition], *, now: datetime) -> str:
-    """The document, limits in the order of their streams: the same limits are the same text, but for `exported_at`."""
+    """The document, limits in the order of their patterns: the same limits are the same text, but for `exported_at`."""
     limits = [
         {name: _plain(value) for name, value in definition.values().items()}
-        for definition in sorted(definitions, key=lambda definition: definition.limit.stream)
+        for definition in sorted(definitions, key=lambda definition: definition.rule.key)
     ]
     document = {"version": VERSION, "exported_at": now.isoformat(), "limits": limits}
     return json.dumps(document, indent=2, ensure_ascii=False) + "\n"
@@ -63,18 +74,25 @@ def read_definitions(document: bytes) -> tuple[Definition, ...]:
     names: set[str] = set()
     for place, said in enumerate(limits, start=1):
         definition, wrong = _read_one(said)
-        name = said.get("stream") if isinstance(said, Mapping) else None
-        where = name if isinstance(name, str) and name else f"limit {place}"
+        key = _key_of(said)
+        where = key or f"limit {place}"
         errors += (DefinitionError(where, message) for message in wrong)
-        if where in names:
-            errors.append(DefinitionError(where, "stream is defined twice."))
-        if isinstance(name, str):
-            names.add(name)
+        if key in names:
+            errors.append(DefinitionError(where, "pattern is defined twice."))
+        if key:
+            names.add(key)
         if definition:
             definitions.append(definition)
     if errors:
         raise DefinitionErrors(*errors)
     return tuple(definitions)
+
+
+def _key_of(said: Any) -> str | None:
+    pattern = said.get("pattern") if isinstance(said, Mapping) else None
+    if not isinstance(pattern, str) or not pattern:
+        return None
+    return f"{CEILING}{pattern}" if said.get("is_ceiling") is True else pattern
 
 
 def _limits_of(document: bytes) -> list[Any]:
@@ -95,7 +113,7 @@ def _each_key_once(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     if len(said) < len(pairs):
         names = [name for name, _ in pairs]
         twice = sorted({name for name in names if names.count(name) > 1})
-        raise ValueError(f"{', '.join(twice)} stands twice in one object of stream {said.get('stream')!r}")
+        raise ValueError(f"{', '.join(twice)} stands twice in one object of pattern {said.get('pattern')!r}")
     return said
 
 
@@ -117,10 +135,18 @@ def _read_one(said: Any) -> tuple[Definition | None, list[str]]:
         judged = {name: values[name] for name in JUDGED}
         if "hard_maxlen" in wrong:
             judged["protect_groups"] = None  # it may be there, and only misspelt
-        return None, list({**limit_errors(**judged), **wrong}.values())
+        if message := None if values["pattern"] is None else pattern_error(values["pattern"]):
+            wrong["pattern"] = message
+        return None, list({**_judged(judged, wrong), **wrong}.values())
     note = values.pop("note")
-    definition = Definition(Limit(**values), note)
-    return definition, list(errors_of(definition.limit).values())
+    definition = Definition(Rule(**values), note)
+    return definition, list(rule_errors(definition.rule).values())
+
+
+def _judged(values: Mapping[str, Any], wrong: Mapping[str, str]) -> dict[str, str]:
+    """What can be said of the rest, where a field that is missing or misspelt is not blamed twice."""
+    errors = bounds_errors(**values)
+    return {name: text for name, text in errors.items() if not (name in BOUNDING and wrong.keys() & BOUNDING)}
 
 
 def _whole(value: Any) -> int:
@@ -139,13 +165,17 @@ def _boolean(value: Any) -> bool:
     return value
 
 
-def _interval(value: Any) -> timedelta:
+def _span_or_none(value: Any) -> timedelta | None:
+    return None if value is None else _span(value)
+
+
+def _span(value: Any) -> timedelta:
     if type(value) not in (int, float):
         raise ValueError("a number of seconds")
     try:
         return timedelta(seconds=value)
     except (ValueError, OverflowError) as error:
-        raise ValueError("a number of seconds, at most a day") from error
+        raise ValueError("a number of seconds, and not so many") from error
 
 
 def _text(value: Any) -> str:
@@ -162,13 +192,18 @@ def _name(value: Any) -> str:
 
 
 READERS: Mapping[str, Callable[[Any], Any]] = {
-    "stream": _name,
-    "maxlen": _whole,
-    "trim_threshold": _whole,
-    "trim_interval": _interval,
+    "pattern": _name,
+    "priority": _whole,
+    "is_ceiling": _boolean,
+    "maxlen": _whole_or_none,
+    "trim_threshold": _whole_or_none,
+    "max_age": _span_or_none,
+    "max_bytes": _whole_or_none,
+    "trim_interval": _span,
     "approximate": _boolean,
     "protect_groups": _boolean,
     "hard_maxlen": _whole_or_none,
+    "ignore_groups_idle_for": _span_or_none,
     "enabled": _boolean,
     "note": _text,
 }

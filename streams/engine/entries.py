@@ -10,8 +10,7 @@ from datetime import UTC, datetime
 from typing import Any, Literal
 
 from streams.engine.ids import parse_id
-from streams.engine.loss import EARLIEST_MS
-from streams.engine.state import text
+from streams.engine.state import EARLIEST_MS, text
 
 LARGEST_SHOWN = 100_000  # bytes; a larger value is not even fetched
 CHARACTERS_SHOWN = 4000

@@ -1,26 +1,24 @@
 """What a change of a limit would remove, and what of it a group still needs. Changes nothing; unknown stays unknown.
 
-A limit removes what groups need only beyond one length: `producer_maxlen`, the ceiling where groups are protected and
-maxlen where not. A change that does not lower it loses nothing that was not lost before.
+A limit removes what groups need beyond its ceiling where they are protected, and beyond its own bounds where not. A
+change that lowers neither loses nothing that was not lost before.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
+from math import inf
 
 from streams.engine.ids import EntryId, parse_id
 from streams.engine.limits import LARGEST, Limit
-from streams.engine.state import GroupState, StreamState
+from streams.engine.plan import in_entries, minid_of
+from streams.engine.state import CLOCKS_APART_MS, EARLIEST_MS, GroupState, StreamState
 from streams.engine.words import size_text, span_text
 
 PENDING_COUNTED = 10_000
 ANY_LOSS = LARGEST  # accepted where nobody can say how much it is
-
-# Ids are milliseconds only where the server made them up: before September 2001 they are somebody's own numbers.
-EARLIEST_MS = 10**12
-CLOCKS_APART = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,22 +122,45 @@ def _unknown_last(group: GroupLoss) -> bool:
 
 def lowers(old: Limit | None, new: Limit) -> bool:
     """Whether `new` takes from groups what `old` leaves them. None: there was no limit."""
-    cap = new.producer_maxlen
-    if cap is None:
-        return False
-    before = old.producer_maxlen if old and old.stream == new.stream else None
-    return before is None or cap < before
+    if old is None or old.stream != new.stream:
+        old = replace(new, enabled=False)
+    return any(after < before for after, before in zip(_takes_from(new), _takes_from(old), strict=True))
 
 
-def beyond_cap(state: StreamState, *, limit: Limit) -> int:
-    """How many of the oldest entries go, whoever needs them."""
-    cap = limit.producer_maxlen
-    return 0 if cap is None else max(0, state.length - cap)
+def _takes_from(limit: Limit) -> tuple[float, float, float, float]:
+    """What groups lose to: a length, a size, an age, idleness. The smaller, the more; groups see only what is there."""
+    if not limit.enabled:
+        return inf, inf, inf, inf
+    cap = inf if limit.producer_maxlen is None else limit.producer_maxlen
+    if limit.protect_groups:
+        ignored = limit.ignore_groups_idle_for
+        return cap, inf, inf, inf if ignored is None else ignored.total_seconds()
+    size = inf if limit.max_bytes is None else limit.max_bytes
+    return cap, size, inf if limit.max_age is None else limit.max_age.total_seconds(), inf
 
 
-def needs_cut(state: StreamState, *, limit: Limit) -> bool:
-    """Whether it takes the id where the cap would cut, which is not free to find."""
-    return beyond_cap(state, limit=limit) > 0 and any(group.pending or group.lag is None for group in state.groups)
+def kept(state: StreamState, *, limit: Limit) -> int:
+    """How many entries its bounds leave where no group needs more."""
+    if not limit.enabled:
+        return state.length
+    fits = in_entries(limit, state=state).maxlen
+    stay = state.length if fits is None else min(state.length, fits)
+    cut = minid_of(limit, state)
+    return stay if cut is None else min(stay, _entries_from(cut, state))
+
+
+def stays_anyway(state: StreamState, *, limit: Limit, group: str | None = None, ignored: frozenset[str]) -> int:
+    """How many of the newest entries no limit takes from a group. Beyond them, what it needs goes as well."""
+    if not limit.protect_groups or group in ignored or limit.hard_maxlen is None:
+        return kept(state, limit=limit)
+    return state.length if not limit.enabled else min(state.length, limit.hard_maxlen)
+
+
+def needs_cut(state: StreamState, *, limit: Limit) -> int | None:
+    """How many of the newest entries to find the id before, which is not free; None where nobody would ask for it."""
+    keep = stays_anyway(state, limit=limit, ignored=frozenset())
+    asked = any(group.pending or group.lag is None for group in state.groups)
+    return keep if asked and keep < state.length else None
 
 
 def preview_loss(
@@ -150,11 +171,14 @@ def preview_loss(
     now: datetime,
     cut: Cut | None = None,
     oldest_pending: Mapping[str, str] | None = None,
+    ignored: frozenset[str] = frozenset(),
 ) -> LossPreview:
-    """`cut` None: not looked for, or too far from both ends. `oldest_pending`: group → first id that still exists."""
-    beyond = beyond_cap(state, limit=new)
-    groups = tuple(_group_loss(group, state=state, beyond=beyond, cut=cut) for group in state.groups)
-    keeps, held_by = _keeps(state, new, oldest_pending or {})
+    """`cut` None: not looked for, or too far from both ends. `oldest_pending`: group → first id that still exists.
+
+    `ignored`: groups that were idle for so long that `new` does not wait for them.
+    """
+    groups = tuple(_group_loss(group, state=state, limit=new, cut=cut, ignored=ignored) for group in state.groups)
+    keeps, held_by = _keeps(state, new, oldest_pending or {}, ignored)
     return LossPreview(
         stream=new.stream,
         length=state.length,
@@ -175,7 +199,12 @@ def unreadable(*, old: Limit | None, new: Limit, problem: str, is_stream: bool =
     return LossPreview(stream=new.stream, lowers=lowers(old, new), problem=problem, at_most=None if is_stream else 0)
 
 
-def _group_loss(group: GroupState, *, state: StreamState, beyond: int, cut: Cut | None) -> GroupLoss:
+def _group_loss(
+    group: GroupState, *, state: StreamState, limit: Limit, cut: Cut | None, ignored: frozenset[str]
+) -> GroupLoss:
+    beyond = state.length - stays_anyway(state, limit=limit, group=group.name, ignored=ignored)
+    if group.name in ignored:
+        cut = None  # it was looked for at the ceiling
     if beyond == 0:
         return GroupLoss(name=group.name, undelivered=0, pending=0, pending_or_more=False, at_most=0)
     undelivered: int | None
@@ -194,16 +223,17 @@ def _group_loss(group: GroupState, *, state: StreamState, beyond: int, cut: Cut 
     )
 
 
-def _keeps(state: StreamState, new: Limit, oldest_pending: Mapping[str, str]) -> tuple[int, str | None]:
-    """How many entries stay, and for which group more than maxlen. Interpolated, where a group's place is unknown."""
-    if not new.enabled:
-        return state.length, None
-    kept = min(state.length, new.maxlen)
-    if not new.protect_groups or new.hard_maxlen is None or not state.groups:
-        return kept, None
-    needed, holder = max((_needed(group, state, oldest_pending), group.name) for group in state.groups)
-    if needed <= kept:
-        return kept, None
+def _keeps(
+    state: StreamState, new: Limit, oldest_pending: Mapping[str, str], ignored: frozenset[str]
+) -> tuple[int, str | None]:
+    """How many entries stay, and for which group more than that. Interpolated, where a group's place is unknown."""
+    stay = kept(state, limit=new)
+    waited_for = [group for group in state.groups if group.name not in ignored]
+    if not new.enabled or not new.protect_groups or new.hard_maxlen is None or not waited_for:
+        return stay, None
+    needed, holder = max((_needed(group, state, oldest_pending), group.name) for group in waited_for)
+    if needed <= stay:
+        return stay, None
     return min(needed, new.hard_maxlen, state.length), holder
 
 
@@ -231,7 +261,7 @@ def _age(state: StreamState, keeps: int, now: datetime) -> timedelta | None:
     if state.first_id is None or state.last_id is None or not keeps:
         return None
     first, last, now_ms = parse_id(state.first_id).ms, parse_id(state.last_id).ms, now.timestamp() * 1000
-    if first < EARLIEST_MS or last > now_ms + CLOCKS_APART.total_seconds() * 1000:
+    if first < EARLIEST_MS or last > now_ms + CLOCKS_APART_MS:
         return None
     oldest_kept = first + (last - first) * (state.length - keeps) / state.length
     return timedelta(milliseconds=max(0.0, now_ms - oldest_kept))

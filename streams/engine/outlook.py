@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 from streams.engine.ids import parse_id
 from streams.engine.limits import Limit
+from streams.engine.loss import kept
 from streams.engine.plan import Skip, Trim, plan_trim
 from streams.engine.state import GroupState, StreamState
 
@@ -30,10 +31,11 @@ def outlook_of(state: StreamState, *, limit: Limit) -> Outlook:
     plan = plan_trim(state, limit=limit, due=True)
     if isinstance(plan, Skip):
         return Outlook(stream=limit.stream, length=state.length, plan=plan)
-    at_most, above = state.length - plan.maxlen, 0
+    at_most, above = state.length - min(plan.maxlen, kept(state, limit=limit)), 0
     holders: tuple[GroupState, ...] = ()
     if plan.hard_maxlen is not None:
-        holders = tuple(group for group in state.groups if _may_hold(group, maxlen=plan.maxlen))
+        left = state.length - at_most
+        holders = tuple(group for group in state.groups if _may_hold(group, maxlen=left))
         above = max(0, state.length - plan.hard_maxlen) if holders else 0
         if any(_needs_all(group, state) for group in state.groups):
             at_most = above

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import timedelta
 
-from streams.engine.limits import Limit
+from streams.engine.limits import LARGEST, Limit
 from streams.engine.state import StreamState
+from streams.engine.words import size_text, span_text
 
 # One call frees at most this much, and so keeps other clients waiting for about a millisecond (measured up to
 # 12 KB an entry: 0.8 ms; the server frees what XTRIM removes at once, never later).
@@ -19,12 +21,14 @@ UNKNOWN_SIZE_ENTRIES_PER_CALL = 500
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Trim:
-    """Cut `stream` to `maxlen`. `hard_maxlen` is set where groups are protected up to there."""
+    """Cut `stream` to `maxlen` entries and to ids from `minid` on. `hard_maxlen` is set where groups are protected."""
 
     stream: str
     length: int  # when this was planned
     maxlen: int
+    minid: str | None = None
     hard_maxlen: int | None
+    ignore_groups_idle_for: timedelta | None = None
     approximate: bool
     entries_per_call: int
 
@@ -35,7 +39,7 @@ class Skip:
 
 
 def plan_trim(state: StreamState, *, limit: Limit, due: bool, held: bool = False) -> Trim | Skip:
-    """When its interval is `due` a stream is cut to maxlen; in between it may grow up to its threshold, and no further.
+    """When its interval is `due` a stream is cut to its limit; in between it may grow up to its threshold, no further.
 
     `held`: the last trim left it above maxlen because a group needs the rest. Between intervals such a stream is left
     alone up to its ceiling: another attempt could only remove what the group read since.
@@ -44,19 +48,82 @@ def plan_trim(state: StreamState, *, limit: Limit, due: bool, held: bool = False
         return Skip("its limit is switched off")
     if not state.exists:
         return Skip("there is no such stream")
-    may_reach = limit.maxlen if due else limit.trim_threshold
-    if held and not due and limit.hard_maxlen is not None:
-        may_reach = max(may_reach, limit.hard_maxlen + (NODE_ENTRIES if limit.approximate else 0))
-    if state.length <= may_reach:
+    limit = in_entries(limit, state=state)
+    maxlen = LARGEST if limit.maxlen is None else limit.maxlen
+    may_reach = maxlen if due else limit.starts_at
+    if limit.hard_maxlen is not None:
+        slack = NODE_ENTRIES if limit.approximate else 0
+        if held and not due:
+            may_reach = max(may_reach, limit.hard_maxlen + slack)
+        elif limit.maxlen is None:
+            may_reach = limit.hard_maxlen + slack
+    minid = minid_of(limit, state) if due else None
+    if state.length <= may_reach and minid is None:
         return Skip(f"{state.length:,} entries are within the limit")
     return Trim(
         stream=limit.stream,
         length=state.length,
-        maxlen=limit.maxlen,
+        maxlen=maxlen if limit.protect_groups or limit.maxlen is not None else limit.hard_maxlen or LARGEST,
+        minid=minid,
         hard_maxlen=limit.hard_maxlen if limit.protect_groups else None,
+        ignore_groups_idle_for=limit.ignore_groups_idle_for if limit.protect_groups else None,
         approximate=limit.approximate,
         entries_per_call=entries_per_call(state),
     )
+
+
+def in_entries(limit: Limit, *, state: StreamState) -> Limit:
+    """`limit` with its max_bytes turned into entries, where that is fewer than its maxlen; as it is where unknown.
+
+    Between such a cut and the next the stream may grow by a fifth, as the guide's own thresholds allow.
+    """
+    fits = entries_that_fit(limit, state=state)
+    if fits is None or (limit.maxlen is not None and limit.maxlen <= fits):
+        return limit
+    threshold = min(fits + fits // 5, limit.trim_threshold or LARGEST, limit.hard_maxlen or LARGEST)
+    return replace(limit, maxlen=min(fits, threshold), trim_threshold=threshold)
+
+
+def entries_that_fit(limit: Limit, *, state: StreamState) -> int | None:
+    """At least 1. None: no max_bytes, or nobody knows how large an entry is."""
+    size = entry_bytes(state)
+    return None if limit.max_bytes is None or size is None else max(1, int(limit.max_bytes / size))
+
+
+def entry_bytes(state: StreamState) -> float | None:
+    """The larger of the mean of all and of the newest: those are what the stream will soon consist of."""
+    mean = state.bytes / state.length if state.bytes and state.length else None
+    return max(filter(None, (mean, state.newest_entry_bytes)), default=None)
+
+
+def arithmetic(limit: Limit, *, state: StreamState) -> str | None:
+    """“max_bytes 10.0 MB ÷ 12.1 KB an entry (the newest; 9.8 KB on average) = 866 entries.” None without max_bytes."""
+    if limit.max_bytes is None:
+        return None
+    size, fits = entry_bytes(state), entries_that_fit(limit, state=state)
+    if size is None or fits is None:
+        return f"max_bytes {size_text(limit.max_bytes)}: how large an entry is can't be said yet."
+    mean = state.bytes / state.length if state.bytes and state.length else None
+    by = "the newest" if size == state.newest_entry_bytes else "on average"
+    other = f"; {size_text(mean)} on average" if by == "the newest" and mean else ""
+    return f"max_bytes {size_text(limit.max_bytes)} ÷ {size_text(size)} an entry ({by}{other}) = {fits:,} entries."
+
+
+def minid_of(limit: Limit, state: StreamState) -> str | None:
+    """The first id young enough, where an older one is there. None also where ids are no times: see oldest_age."""
+    if limit.max_age is None or state.server_ms is None:
+        return None
+    age = state.oldest_age
+    if age is None or age <= limit.max_age:
+        return None
+    return f"{state.server_ms - int(limit.max_age.total_seconds() * 1000)}-0"
+
+
+def age_problem(limit: Limit, state: StreamState) -> str | None:
+    """Why max_age can't act on this stream; None where it can."""
+    if limit.max_age is None or not state.length or state.oldest_age is not None:
+        return None
+    return f"max_age {span_text(limit.max_age)} can't act: the ids of this stream are no times."
 
 
 def entries_per_call(state: StreamState) -> int:

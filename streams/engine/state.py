@@ -9,6 +9,10 @@ from typing import Any
 
 from streams.engine.ids import EntryId, parse_id
 
+# Ids are milliseconds only where the server made them up: before September 2001 they are somebody's own numbers.
+EARLIEST_MS = 10**12
+CLOCKS_APART_MS = 24 * 3600 * 1000
+
 
 @dataclass(frozen=True, slots=True)
 class GroupState:
@@ -53,7 +57,10 @@ class GroupDetail:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StreamState:
-    """`bytes` is the server's estimate (MEMORY USAGE); `entries_added` is None before Redis 7."""
+    """`bytes` is the server's estimate (MEMORY USAGE); `entries_added` is None before Redis 7.
+
+    `newest_entry_bytes`: the mean of the newest few, None where it was not asked for. `server_ms`: the server's clock.
+    """
 
     stream: str
     exists: bool = False
@@ -63,6 +70,18 @@ class StreamState:
     first_id: str | None = None
     last_id: str | None = None
     groups: tuple[GroupState, ...] = ()
+    newest_entry_bytes: int | None = None
+    server_ms: int | None = None
+
+    @property
+    def oldest_age(self) -> timedelta | None:
+        """Of the first entry, by the server's clock. None where there is none, or its id is somebody's own number."""
+        if self.first_id is None or self.server_ms is None or not self.length:
+            return None
+        written_ms = parse_id(self.first_id).ms
+        if written_ms < EARLIEST_MS or written_ms > self.server_ms + CLOCKS_APART_MS:
+            return None
+        return timedelta(milliseconds=max(0, self.server_ms - written_ms))
 
 
 def lag_of(
@@ -84,7 +103,7 @@ def state_from_reply(stream: str, *, reply: Sequence[Any] | None) -> StreamState
     """The value of what read_state.lua answers."""
     if not reply:
         return StreamState(stream=stream)
-    length, size, entries_added, first, last, groups = reply
+    length, size, entries_added, first, last, groups, newest_bytes, server_ms = reply
     first_id, last_id = (parse_id(name) if name else None for name in (first, last))
     return StreamState(
         stream=stream,
@@ -104,6 +123,8 @@ def state_from_reply(stream: str, *, reply: Sequence[Any] | None) -> StreamState
             )
             for name, consumers, pending, delivered, lag in groups
         ),
+        newest_entry_bytes=newest_bytes,
+        server_ms=int(server_ms),
     )
 
 

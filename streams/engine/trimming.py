@@ -8,13 +8,27 @@ removes nothing.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Literal
 
+from streams.engine.ids import parse_id
 from streams.engine.plan import NODE_ENTRIES, Trim
 from streams.engine.state import text
 
-SAFE_TRIM = "safe_trim"  # the script of that name; every other call is a command as it stands
+SAFE_TRIM = "safe_trim"  # the script of that name
 Call = tuple[str | int, ...]
+Stopped = Literal["at its limit", "held by a group", "at its ceiling", "out of time"]
+
+
+@dataclass(slots=True)
+class GroupLost:
+    """What a group had not acknowledged and can't read any more. `undelivered` None: unknown."""
+
+    undelivered: int | None = 0
+    pending: int = 0
+
+    def add(self, undelivered: int | None, pending: int) -> None:
+        self.undelivered = None if undelivered is None or self.undelivered is None else self.undelivered + undelivered
+        self.pending += pending
 
 
 @dataclass
@@ -27,6 +41,7 @@ class Trimming:
     length: int = field(init=False)
     floor: str | None = None
     holder: str | None = None
+    losses: dict[str, GroupLost] = field(default_factory=dict)
     done: bool = False
     duration_us: int = 0  # of the calls, as their sender measured them
 
@@ -36,39 +51,55 @@ class Trimming:
 
     @property
     def held_by(self) -> str | None:
-        """The group that keeps the stream above its maxlen; only after the trim came to its end."""
+        """The group that keeps the stream above its limit; only after the trim came to its end."""
         slack = NODE_ENTRIES if self.trim.approximate else 0
-        return self.holder if self.done and self.length > self.trim.maxlen + slack else None
+        too_long = self.length > self.trim.maxlen + slack
+        too_old = bool(self.trim.minid and self.floor and parse_id(self.floor) < parse_id(self.trim.minid))
+        return self.holder if self.done and (too_long or too_old) else None
+
+    @property
+    def stopped(self) -> Stopped:
+        if not self.done:
+            return "out of time"
+        if self.forced:
+            return "at its ceiling"
+        return "held by a group" if self.held_by else "at its limit"
 
     def call(self) -> Call:
-        """(safe_trim, stream, soft, hard, budget, mode), or an XTRIM."""
+        """(safe_trim, stream, soft, hard, budget, mode, minid, idle)."""
         trim = self.trim
-        if trim.hard_maxlen is not None:
-            mode = "=" if self._exact else "~"
-            return (SAFE_TRIM, trim.stream, trim.maxlen, trim.hard_maxlen, trim.entries_per_call, mode)
-        if self._exact:
-            return ("XTRIM", trim.stream, "MAXLEN", "=", trim.maxlen)
-        return ("XTRIM", trim.stream, "MAXLEN", "~", trim.maxlen, "LIMIT", trim.entries_per_call)
+        idle = trim.ignore_groups_idle_for
+        return (
+            SAFE_TRIM,
+            trim.stream,
+            trim.maxlen,
+            "" if trim.hard_maxlen is None else trim.hard_maxlen,
+            trim.entries_per_call,
+            "=" if self._exact else "~",
+            trim.minid or "",
+            "" if idle is None else int(idle.total_seconds() * 1000),
+        )
 
     def take(self, reply: Any, *, duration_us: int = 0) -> None:
         """What the server answered to `call()`."""
         self.duration_us += duration_us
-        if self.trim.hard_maxlen is None:
-            removed, forced = int(reply), 0
-            self.length -= removed
-        else:
-            removed, forced, self.length, floor, holder = reply
-            removed += forced
-            self.floor, self.holder = text(floor) or None, text(holder) or None
+        removed, forced, self.length, floor, holder, losses = reply
+        removed += forced
+        self.floor, self.holder = text(floor) or None, text(holder) or None
         self.trimmed += removed
         self.forced += forced
+        for name, undelivered, pending in losses:
+            self.losses.setdefault(text(name), GroupLost()).add(undelivered, pending)
         if removed == 0:
             self._finish_or_go_exact()
 
     def _finish_or_go_exact(self) -> None:
         """Whole nodes are gone. An exact limit wants the rest; so does one whose server was told to make huge nodes."""
         above = self.length - self.trim.maxlen
-        if self._exact or above <= 0 or (self.trim.approximate and above <= NODE_ENTRIES):
+        wanted = above > (NODE_ENTRIES if self.trim.approximate else 0)
+        if self.trim.minid and not self.trim.approximate:
+            wanted = True
+        if self._exact or not wanted:
             self.done = True
         else:
             self._exact = True

@@ -6,6 +6,8 @@ from datetime import timedelta
 
 
 def size_text(number: float) -> str:
+    if number < 100:
+        return f"{number:.0f} B"
     return f"{number / 1e6:,.1f} MB" if number >= 100_000 else f"{number / 1e3:,.1f} KB"
 
 

@@ -1,15 +1,18 @@
--- Trims one bite off a stream's old end. Never removes what a consumer group still needs, until the ceiling.
+-- Trims one bite off a stream's old end: what is above a length, and what is before an id. With a ceiling it never
+-- removes what a consumer group still needs, until the stream is that long.
 -- KEYS[1] stream
--- ARGV    soft (maxlen), hard (ceiling), budget (entries this bite), mode ('~' whole nodes, '=' up to 100 entries more)
--- Answers {trimmed, forced, length, floor, holder}: floor is the oldest id that a group needs, '' without groups;
--- forced came off above the ceiling although it lay at or behind the floor (or in one node with it: an upper bound).
+-- ARGV    soft (length), hard (ceiling; '' protects no group), budget (entries this bite), mode ('~' whole nodes, '='
+--         up to 100 entries more), minid ('' none), idle (ms: a group whose consumers were all idle for as long is not
+--         waited for; '' every one is)
+-- Answers {trimmed, forced, length, floor, holder, losses}: floor is the oldest id that a group needs, '' without
+-- groups; forced came off above the ceiling although it lay at or behind the floor (or in one node with it: an upper
+-- bound); a loss is {group, unread entries that went or nil where the server can't say, pending ones}.
 --
 -- In one script because a group may be created at 0, or set back, between reading the floor and trimming to it.
 -- A floor that is too old is harmless: acknowledgements only move it forward.
 local key, soft, hard, budget = KEYS[1], tonumber(ARGV[1]), tonumber(ARGV[2]), tonumber(ARGV[3])
-local exact = ARGV[4] == '='
-local length = redis.call('XLEN', key)
-if length <= soft then return {0, 0, length, '', ''} end
+local exact, minid, idle = ARGV[4] == '=', ARGV[5] ~= '' and ARGV[5], tonumber(ARGV[6])
+local END = '18446744073709551615-0'
 
 -- Ids as decimal strings: a Lua number loses digits above 2^53.
 local function before(a, b)
@@ -20,35 +23,87 @@ local function before(a, b)
   return a_ms < b_ms
 end
 
+local function first_id()
+  local entry = redis.call('XRANGE', key, '-', '+', 'COUNT', 1)[1]
+  return entry and entry[1] or END
+end
+
+-- Without a consumer nobody can say how long a group is idle, and it is waited for.
+local function idle_enough(group)
+  if not idle or group.consumers == 0 then return false end
+  for _, flat in ipairs(redis.call('XINFO', 'CONSUMERS', key, group.name)) do
+    for i = 1, #flat, 2 do
+      if flat[i] == 'idle' and flat[i + 1] < idle then return false end
+    end
+  end
+  return true
+end
+
+local length = redis.call('XLEN', key)
+local first = length > 0 and first_id() or END
+if length <= soft and not (minid and before(first, minid)) then return {0, 0, length, '', '', {}} end
+
 -- A group needs what comes after its last delivered id, and what is pending. The smaller of both counts, because
 -- XGROUP SETID can set a group back behind its pending entries; and only from the first entry on, because ids of
 -- entries that are gone stay pending for ever and would hold the floor for ever.
-local first = redis.call('XRANGE', key, '-', '+', 'COUNT', 1)[1][1]
-local floor, holder = false, ''
-for _, flat in ipairs(redis.call('XINFO', 'GROUPS', key)) do
-  local group = {}
-  for i = 1, #flat, 2 do group[flat[i]] = flat[i + 1] end
-  local needed = group['last-delivered-id']
-  local pending = group.pending > 0 and redis.call('XPENDING', key, group.name, first, '+', 1)[1]
-  if pending and before(pending[1], needed) then needed = pending[1] end
-  if not floor or before(needed, floor) then floor, holder = needed, group.name end
+local floor, holder, groups, ignored = false, '', {}, false
+if hard then
+  for _, flat in ipairs(redis.call('XINFO', 'GROUPS', key)) do
+    local group = {}
+    for i = 1, #flat, 2 do group[flat[i]] = flat[i + 1] end
+    local delivered = group['last-delivered-id']
+    local pending = group.pending > 0 and redis.call('XPENDING', key, group.name, first, '+', 1)[1]
+    group.needed = pending and before(pending[1], delivered) and pending[1] or delivered
+    groups[#groups + 1] = group
+    if not floor or before(group.needed, floor) then
+      if idle_enough(group) then ignored = true else floor, holder = group.needed, group.name end
+    end
+  end
 end
 
--- MINID with LIMIT: never past the floor, never below soft. LIMIT 0 would mean no limit; above soft it is at least 1.
-local end_of_ids = '18446744073709551615-0'
-local trimmed = redis.call('XTRIM', key, 'MINID', '~', floor or end_of_ids, 'LIMIT', math.min(length - soft, budget))
-local above = length - trimmed - soft
-if exact and above > 0 and trimmed < budget and floor ~= '0-0' then
-  local some = math.min(above, 100)
-  local removable = redis.call('XRANGE', key, '-', floor and '(' .. floor or '+', 'COUNT', some + 1)
-  local cut = #removable > some and removable[some + 1][1] or #removable > 0 and floor
-  if cut then trimmed = trimmed + redis.call('XTRIM', key, 'MINID', '=', cut) end
+-- Each step answers how many went. LIMIT 0 would mean no limit.
+local trimmed = 0
+local function trim(cut, most)
+  if most > 0 and before(first, cut) then
+    trimmed = trimmed + redis.call('XTRIM', key, 'MINID', '~', cut, 'LIMIT', most)
+  end
+end
+local cut = floor or END
+if minid then trim(before(minid, cut) and minid or cut, budget) end
+trim(cut, math.min(length - trimmed - soft, budget - trimmed))
+if exact and trimmed < budget and floor ~= '0-0' then
+  local oldest = redis.call('XRANGE', key, '-', floor and '(' .. floor or '+', 'COUNT', 101)
+  local some, above = 0, length - trimmed - soft
+  while some < math.min(#oldest, 100) and (some < above or minid and before(oldest[some + 1][1], minid)) do
+    some = some + 1
+  end
+  local stays = oldest[some + 1] and oldest[some + 1][1] or cut
+  if some > 0 then trimmed = trimmed + redis.call('XTRIM', key, 'MINID', '=', stays) end
 end
 
 local forced = 0
-if length - trimmed > hard and trimmed < budget then
+if hard and length - trimmed > hard and trimmed < budget then
   forced = redis.call('XTRIM', key, 'MAXLEN', '~', ARGV[2], 'LIMIT', budget - trimmed)
   local rest = length - trimmed - forced - hard
   if exact and rest > 0 and rest <= 100 then forced = forced + redis.call('XTRIM', key, 'MAXLEN', '=', ARGV[2]) end
 end
-return {trimmed, forced, length - trimmed - forced, floor or '', holder}
+
+-- What each group lost. Its lag, as the server counts it, is of the entries from its place to the end: as many of them
+-- as no longer fit into the stream are gone.
+local losses, left = {}, length - trimmed - forced
+if forced > 0 or (ignored and trimmed > 0) then
+  local now_first = left > 0 and first_id() or END
+  for _, group in ipairs(groups) do
+    if before(group.needed, now_first) then
+      local unread = false
+      if before(group['last-delivered-id'], first) then
+        unread = length - left
+      elseif group.lag then
+        unread = math.min(group.lag, length) - math.min(group.lag, left)
+      end
+      local pending = group.pending > 0 and #redis.call('XPENDING', key, group.name, first, '(' .. now_first, 10000) or 0
+      if unread ~= 0 or pending > 0 then losses[#losses + 1] = {group.name, unread, pending} end
+    end
+  end
+end
+return {trimmed, forced, left, floor or '', holder, losses}

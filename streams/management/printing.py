@@ -18,6 +18,8 @@ from streams.services.on_demand import TrimReport
 from streams.store import StreamError
 
 UNKNOWN, NONE = "unknown", "–"
+IN_KEY = ("pattern", "is_ceiling")
+UNSAID = ("priority 0", *(f"{name} {NONE}" for name in ("max_age", "max_bytes", "ignore_groups_idle_for")))
 HEAD = ("stream", "length", "limit", "ceiling", "bytes", "lag of the slowest group", "condition", "why")
 FIGURES = frozenset(HEAD[1:5])
 
@@ -86,14 +88,13 @@ def _plain(said: Any) -> Any:
 
 def cells(row: StreamRow) -> tuple[str, ...]:
     ceiling = NONE if row.hard_maxlen is None or not row.protect_groups else count(row.hard_maxlen)
-    unread = row.condition == "unknown"  # its length is not 0 then
     return (
         row.stream,
-        UNKNOWN if unread else count(row.length),
-        count(row.maxlen),
+        count(row.length),
+        value(row.maxlen if row.maxlen is not None else row.max_age),
         ceiling,
-        (UNKNOWN if row.bytes is None else size_text(row.bytes)) if row.exists else NONE,
-        UNKNOWN if unread else slowest(row.groups),
+        NONE if row.exists is False else UNKNOWN if row.bytes is None else size_text(row.bytes),
+        UNKNOWN if row.exists is None else slowest(row.groups),
         row.condition,
         row.why,
     )
@@ -102,7 +103,7 @@ def cells(row: StreamRow) -> tuple[str, ...]:
 def row_fields(row: StreamRow) -> dict[str, Any]:
     fields = asdict(row)
     if row.condition == "unknown":
-        fields |= {"exists": None, "length": None, "usage_ratio": None, "groups": None}
+        fields["groups"] = None
     return fields
 
 
@@ -155,5 +156,6 @@ def difference_sentence(difference: Difference) -> str:
     if difference.kind == "update":
         moves = [f"{name} {value(old)} → {value(new)}" for name, old, new in difference.changes]
     else:
-        moves = [f"{name} {value(new)}" for name, _, new in difference.changes if name != "stream"]
-    return f"{difference.kind} {difference.stream}{': ' if moves else ''}{', '.join(moves)}"
+        said = [(name, new) for name, _, new in difference.changes if name not in IN_KEY]
+        moves = [move for name, new in said if (move := f"{name} {value(new)}") not in UNSAID]
+    return f"{difference.kind} {difference.key}{': ' if moves else ''}{', '.join(moves)}"

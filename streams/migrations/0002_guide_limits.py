@@ -28,14 +28,16 @@ def _values(maxlen, trim_threshold, seconds):
 def add(apps, schema_editor):
     rows = apps.get_model("streams", "StreamLimit").objects.using(schema_editor.connection.alias)
     for stream, *values in GUIDE:
-        rows.get_or_create(stream=stream, defaults=_values(*values))
+        rows.get_or_create(pattern=stream, is_ceiling=False, defaults=_values(*values))
 
 
 def remove(apps, schema_editor):
     """Takes back what is still as it was added; a limit that somebody edited is theirs."""
     rows = apps.get_model("streams", "StreamLimit").objects.using(schema_editor.connection.alias)
     for stream, *values in GUIDE:
-        rows.filter(stream=stream, enabled=True, updated_by=None, **_values(*values)).delete()
+        rows.filter(
+            pattern=stream, is_ceiling=False, priority=0, enabled=True, updated_by=None, **_values(*values)
+        ).delete()
 
 
 class Migration(migrations.Migration):

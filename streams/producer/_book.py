@@ -14,8 +14,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import TypedDict
 
-from streams.engine.limits import LARGEST, VERSION_FIELD, Limit, WireError, from_wire
+from streams.engine.limits import LARGEST, Limit
 from streams.engine.producers import ProducerSeen, to_wire
+from streams.engine.rules import Rule, Rules
+from streams.engine.wire import VERSION_FIELD, WireError, from_wire
 from streams.producer._trim import Trims
 from streams.producer._xadd import Slot, Slots, Stream
 from streams.producer.errors import NotStarted
@@ -26,7 +28,8 @@ logger = logging.getLogger(__name__)
 class ProducerStats(TypedDict):
     """Of this process. Trims and their bytes (the server's estimate) are 0 where the console trims and counts them.
 
-    `configured_streams`: those with a limit. `version`: of the limits in force, None before any were published.
+    `configured_streams`: the patterns of the limits; without wildcards that is a stream's name. `version`: of the
+    limits in force, None before any were published.
     `unmatched`: streams added to that have no limit; `unmatched_maxlen` is what they get instead.
     """
 
@@ -43,23 +46,23 @@ class ProducerStats(TypedDict):
 
 
 class StreamInfo(TypedDict):
-    """`length` and `usage_percent` None: unknown, because the key could not be read as a stream."""
+    """`length` None: unknown, because the key could not be read as a stream. `maxlen` None: bounded by age or bytes."""
 
     stream: str
     length: int | None
-    maxlen: int
+    maxlen: int | None
     usage_percent: float | None
 
 
 class Book:
-    """`limits`: the defaults until published ones are read. `asked`: the server has said whether any are published."""
+    """`rules`: the defaults until published ones are read. `asked`: the server has said whether any are published."""
 
-    def __init__(self, *, name: str, defaults: Mapping[str, Limit], unmatched_maxlen: int | None) -> None:
+    def __init__(self, *, name: str, defaults: Mapping[str, Rule], unmatched_maxlen: int | None) -> None:
         if unmatched_maxlen is not None and not 1 <= unmatched_maxlen <= LARGEST:
             raise ValueError(f"unmatched_maxlen must be None or from 1 to {LARGEST:,}: {unmatched_maxlen!r}.")
         self.name = name or Path(sys.argv[0]).stem or "producer"
         self.id = f"{self.name}-{secrets.token_hex(6)}"
-        self.limits: dict[str, Limit] = dict(defaults)
+        self.rules = Rules(defaults.values())
         self.unmatched_maxlen = unmatched_maxlen
         self.version: int | None = None
         self.started = self.asked = False
@@ -74,19 +77,23 @@ class Book:
         version = said.pop(VERSION_FIELD, "")
         if not version.isdecimal():
             return
-        limits = {}
-        for stream, text in said.items():
+        rules = []
+        for key, text in said.items():
             try:
-                limits[stream] = from_wire(text, stream=stream)
+                rules.append(from_wire(text, key=key))
             except WireError as error:
-                if stream in self.limits:
-                    limits[stream] = self.limits[stream]
+                if key in self.rules.by_key:
+                    rules.append(self.rules.by_key[key])
                 if int(version) != self.version:  # once a version, not every two seconds
                     logger.warning("Keeping what was known before: %s", error)
+        new = Rules(rules)
         with self._lock:
-            self.limits, self.version = limits, int(version)
-            for key, slot in self.slots.items():
-                slot.obey(limits.get(name_of(key)), unmatched_maxlen=self.unmatched_maxlen)
+            known, self.version = self.rules == new, int(version)
+            if known:
+                return
+            self.rules = new
+            for stream, slot in self.slots.items():
+                slot.obey(new.limit_of(name_of(stream)), unmatched_maxlen=self.unmatched_maxlen)
 
     def heartbeat(self, *, server_time: Sequence[int]) -> str:
         """`server_time` is what TIME answered: no two hosts' clocks are compared."""
@@ -117,8 +124,8 @@ class Book:
             adds: Counter[str] = Counter()  # a stream may be named as text here and as bytes there
             for stream, slot in self.slots.items():
                 adds[name_of(stream)] += slot.adds
-            unmatched = sorted(adds.keys() - self.limits.keys())
-            configured = sorted(self.limits)
+            unmatched = sorted(stream for stream in adds if self.rules.limit_of(stream) is None)
+            configured = sorted({rule.pattern for rule in self.rules.by_key.values()})
         return {
             "is_running": is_running,
             "active_trim_tasks": trims.active,
@@ -132,22 +139,31 @@ class Book:
             "unmatched_maxlen": self.unmatched_maxlen,
         }
 
-    def infos(self, limits: Sequence[Limit], lengths: Sequence[object]) -> list[StreamInfo]:
+    def limits(self) -> dict[str, Limit]:
+        """Of every stream that a limit names, and of those added to here that one matches."""
+        with self._lock:
+            streams = {*self.rules.exact_streams, *map(name_of, self.slots)}
+        found = ((stream, self.rules.limit_of(stream)) for stream in sorted(streams))
+        return {stream: limit for stream, limit in found if limit is not None}
+
+    def infos(self, limits: Mapping[str, Limit], lengths: Sequence[object]) -> list[StreamInfo]:
         """`lengths`: what XLEN answered for each; an error of the server is no length."""
         return [
             {
-                "stream": limit.stream,
+                "stream": stream,
                 "length": length if isinstance(length, int) else None,
                 "maxlen": limit.maxlen,
-                "usage_percent": round(100 * length / limit.maxlen, 1) if isinstance(length, int) else None,
+                "usage_percent": round(100 * length / limit.maxlen, 1)
+                if isinstance(length, int) and limit.maxlen
+                else None,
             }
-            for limit, length in zip(limits, lengths, strict=True)
+            for (stream, limit), length in zip(limits.items(), lengths, strict=True)
         ]
 
     def trimmed_here(self, *, trim: bool | None) -> Mapping[str, Limit]:
         """The limits that this process trims by itself. `trim` None: where no console has published any."""
         alone = self.asked and self.version is None
-        return self.limits if trim or (trim is None and alone) else {}
+        return self.limits() if trim or (trim is None and alone) else {}
 
     def _first_use(self, stream: Stream) -> Slot:
         if not self.started:
@@ -155,7 +171,7 @@ class Book:
                 f"{self.name} is not started: call start() first, or {name_of(stream)} would grow without a limit."
             )
         with self._lock:
-            limit = self.limits.get(name_of(stream))
+            limit = self.rules.limit_of(name_of(stream))
             if stream not in self.slots:  # another thread may have come first
                 self.slots[stream] = Slot(limit, unmatched_maxlen=self.unmatched_maxlen)
         if limit is None and self.unmatched_maxlen is None:

@@ -14,7 +14,7 @@ from redis.exceptions import NoScriptError
 from streams.engine.limits import Limit
 from streams.engine.plan import Skip, plan_trim
 from streams.engine.state import state_from_reply
-from streams.engine.trimming import SAFE_TRIM, Call, Trimming
+from streams.engine.trimming import Call, Trimming
 from streams.lua import script
 from streams.producer._connect import ERRORS, STOPS_WITHIN_SECONDS
 
@@ -35,8 +35,8 @@ class Trims(Protocol):
 
 
 def trim_calls(limit: Limit, *, tally: Trims) -> Generator[Call, Any, None]:
-    """The calls of one trim, each to be sent and its answer given back. A first word may be the name of a script."""
-    before = state_from_reply(limit.stream, reply=(yield (READ_STATE, limit.stream)))
+    """The calls of one trim, each to be sent and its answer given back. The first word names the script."""
+    before = state_from_reply(limit.stream, reply=(yield (READ_STATE, limit.stream, "newest")))
     plan = plan_trim(before, limit=limit, due=True)
     if isinstance(plan, Skip):
         return
@@ -167,7 +167,5 @@ class TrimThread:
 
 def _words(call: Call) -> tuple[Call, Call]:
     """What to send, and what instead where the server doesn't know the script."""
-    if call[0] not in (SAFE_TRIM, READ_STATE):
-        return call, call
     code = script(str(call[0]))
     return ("EVALSHA", code.sha, 1, *call[1:]), ("EVAL", code.text, 1, *call[1:])

@@ -16,8 +16,9 @@ from redis.asyncio.retry import Retry
 from redis.backoff import NoBackoff
 
 from streams.engine.defaults import GUIDE_LIMITS
-from streams.engine.limits import CHANNEL, KNOWN_KEY, LIMITS_KEY, Limit
 from streams.engine.producers import PRODUCERS_KEY
+from streams.engine.rules import Rule
+from streams.engine.wire import CHANNEL, KNOWN_KEY, LIMITS_KEY
 from streams.producer._book import Book, ProducerStats, StreamInfo
 from streams.producer._connect import (
     ERRORS,
@@ -45,7 +46,7 @@ class RedisStreamManager:
         *,
         name: str = "",
         trim: bool | None = None,
-        defaults: Mapping[str, Limit] = GUIDE_LIMITS,
+        defaults: Mapping[str, Rule] = GUIDE_LIMITS,
         unmatched_maxlen: int | None = None,
     ) -> None:
         self._client: Any = unwrapped(client, kinds=(is_async,))
@@ -91,11 +92,11 @@ class RedisStreamManager:
         return self._book.stats(is_running=self._keeper is not None, trims=self._trims)
 
     async def get_all_streams_info(self) -> list[StreamInfo]:
-        """Every stream that has a limit: its name, length, maxlen and the percentage in use."""
-        limits = list(self._book.limits.values())
+        """Every stream that a limit names or matched here: its name, length, maxlen and the percentage in use."""
+        limits = self._book.limits()
         pipe = self._client.pipeline(transaction=False)
-        for limit in limits:
-            pipe.xlen(limit.stream)
+        for stream in limits:
+            pipe.xlen(stream)
         return self._book.infos(limits, await pipe.execute(raise_on_error=False) if limits else ())
 
     @property

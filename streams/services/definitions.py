@@ -17,9 +17,12 @@ from streams.services.edits import create_limit, delete_limit, update_limit
 
 @dataclass(frozen=True, slots=True)
 class Difference:
-    """What an import does to one stream's limit; `changes` is (field, old, new), old None where the limit is new."""
+    """What an import does to one limit; `key` is its pattern, or that of a ceiling.
 
-    stream: str
+    `changes` is (field, old, new), old None where the limit is new.
+    """
+
+    key: str
     kind: Literal["delete", "create", "update"]
     changes: tuple[tuple[str, Any, Any], ...] = ()
 
@@ -54,11 +57,11 @@ def import_definitions(
     """
     try:
         with transaction.atomic():
-            rows = {row.stream: row for row in StreamLimit.objects.select_for_update().order_by("pk")}
+            rows = {row.rule.key: row for row in StreamLimit.objects.select_for_update().order_by("pk")}
             if _compare(rows.values(), wanted, prune=prune) != tuple(shown):
                 raise LimitsMoved("Limits were edited meanwhile. Nothing was imported: look at the differences again.")
             for difference in shown:
-                _apply(difference, rows.get(difference.stream), user_id=user_id, now=now, accepted_loss=accepted_loss)
+                _apply(difference, rows.get(difference.key), user_id=user_id, now=now, accepted_loss=accepted_loss)
     except IntegrityError as error:  # somebody added one of these limits: a lock holds rows, not names
         raise LimitsMoved(
             "A limit was added meanwhile. Nothing was imported: look at the differences again."
@@ -71,26 +74,26 @@ def _apply(difference: Difference, row: StreamLimit | None, *, user_id: int, now
         if row is None:
             create_limit(StreamLimit(**new), user_id=user_id, now=now, accepted_loss=accepted_loss)
         elif difference.kind == "delete":
-            delete_limit(row.pk, user_id=user_id)
+            delete_limit(row.pk, user_id=user_id, now=now, accepted_loss=accepted_loss)
         else:
             update_limit(row.pk, new, user_id=user_id, now=now, accepted_loss=accepted_loss)
     except ValidationError as error:
-        raise DefinitionErrors(*(DefinitionError(difference.stream, message) for message in error.messages)) from error
+        raise DefinitionErrors(*(DefinitionError(difference.key, message) for message in error.messages)) from error
 
 
 def _compare(rows: Iterable[StreamLimit], wanted: Sequence[Definition], *, prune: bool) -> tuple[Difference, ...]:
-    there = {row.stream: _defined(row).values() for row in rows}
-    named = {definition.limit.stream: definition.values() for definition in wanted}
-    differences = [Difference(stream, "delete") for stream in sorted(there.keys() - named.keys()) if prune]
-    for stream, values in sorted(named.items()):
-        old = there.get(stream)
+    there = {row.rule.key: _defined(row).values() for row in rows}
+    named = {definition.rule.key: definition.values() for definition in wanted}
+    differences = [Difference(key, "delete") for key in sorted(there.keys() - named.keys()) if prune]
+    for key, values in sorted(named.items()):
+        old = there.get(key)
         if old is None:
             changes = tuple((name, None, value) for name, value in values.items())
-            differences.append(Difference(stream, "create", changes))
+            differences.append(Difference(key, "create", changes))
         elif changes := tuple((name, old[name], new) for name, new in values.items() if old[name] != new):
-            differences.append(Difference(stream, "update", changes))
+            differences.append(Difference(key, "update", changes))
     return tuple(differences)
 
 
 def _defined(row: StreamLimit) -> Definition:
-    return Definition(row.limit, row.note)
+    return Definition(row.rule, row.note)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -13,24 +13,31 @@ from django.core.exceptions import ValidationError
 from django.db import transaction
 from kombu.exceptions import OperationalError as BrokerError
 
-from streams.engine.limits import Limit, errors_of
-from streams.engine.loss import lowers
-from streams.models import StreamLimit
-from streams.services.previews import LossRefused, preview_change
+from streams.engine.changes import ChangePreview
+from streams.engine.rules import Rule, rule_errors
+from streams.models import Stream, StreamLimit
+from streams.services.previews import LossRefused, preview_rule
 from streams.services.publishing import publish_or_warn
+from streams.services.rules import remember
 from tradeul_ops import audit
 
 EDITABLE = (
-    "stream",
+    "pattern",
+    "priority",
+    "is_ceiling",
     "maxlen",
     "trim_threshold",
+    "max_age",
+    "max_bytes",
     "trim_interval",
     "approximate",
     "protect_groups",
     "hard_maxlen",
+    "ignore_groups_idle_for",
     "enabled",
     "note",
 )
+TRIMMED_AT_ONCE = 20  # streams; more are left to the next sweep, which is asked for at once
 
 logger = logging.getLogger(__name__)
 
@@ -38,12 +45,13 @@ logger = logging.getLogger(__name__)
 def create_limit(row: StreamLimit, *, user_id: int, now: datetime, accepted_loss: int = 0) -> None:
     """Saves a new row. Raises ValidationError by field, and LossRefused as update_limit does."""
     _check(row)
-    _refuse_loss(None, row.limit, now=now, accepted_loss=accepted_loss)
-    row.updated_at, row.updated_by_id = now, user_id
     with transaction.atomic():
+        preview = _agreed(None, row.rule, now=now, accepted_loss=accepted_loss)
+        row.updated_at, row.updated_by_id = now, user_id
         row.save(force_insert=True)
-        audit.record(user_id=user_id, row=row, flag=audit.ADDED, changes={})
-        _tell(row.stream)
+        added = {name: (None, getattr(row, name)) for name in EDITABLE}
+        audit.record(user_id=user_id, row=row, flag=audit.ADDED, changes=added)
+        _tell(preview)
 
 
 def update_limit(
@@ -52,8 +60,8 @@ def update_limit(
     """Saves those of `changes` that differ from the row, and no other field. Raises ValidationError by field.
 
     Raises LossRefused where that takes more entries from groups than `accepted_loss`, as far as Redis can say it;
-    ANY_LOSS accepts what it can't. After the commit producers are told and the stream is trimmed, without waiting for
-    its threshold.
+    ANY_LOSS accepts what it can't. After the commit producers are told, and the streams whose limit it changes are
+    trimmed, without waiting for their threshold.
     """
     if unknown := changes.keys() - set(EDITABLE):
         raise ValueError(f"no operator edits {', '.join(sorted(unknown))}.")
@@ -62,50 +70,61 @@ def update_limit(
         changed = {name: (getattr(row, name), new) for name, new in changes.items() if getattr(row, name) != new}
         if not changed:
             return row
-        old = row.limit
+        old = row.rule
         for name, (_, new) in changed.items():
             setattr(row, name, new)
         _check(row)  # together with what someone else may have saved since the form was shown
-        _refuse_loss(old, row.limit, now=now, accepted_loss=accepted_loss)
+        if changed.keys() != {"note"}:
+            preview = _agreed(old, row.rule, now=now, accepted_loss=accepted_loss)
+            _tell(preview)
         row.updated_at, row.updated_by_id = now, user_id
         audit.record(user_id=user_id, row=row, flag=audit.CHANGED, changes=changed)
-        saved = [*changed, "updated_at", "updated_by"]
-        if changed.keys() != {"note"}:
-            row.due_at = None
-            saved.append("due_at")
-            _tell(row.stream)
-        row.save(update_fields=saved)
+        row.save(update_fields=[*changed, "updated_at", "updated_by"])
     return row
 
 
-def delete_limit(limit_id: int, *, user_id: int) -> None:
-    """Removes the limit; the stream stays as it is, and grows from now on."""
+def delete_limit(limit_id: int, *, user_id: int, now: datetime, accepted_loss: int = 0) -> None:
+    """Removes the limit. Its streams fall to the next that matches, else they grow from now on.
+
+    Raises LossRefused where that next one takes more from groups.
+    """
     with transaction.atomic():
         row = StreamLimit.objects.select_for_update().get(pk=limit_id)
-        audit.record(user_id=user_id, row=row, flag=audit.DELETED, changes={})
+        preview = _agreed(row.rule, None, now=now, accepted_loss=accepted_loss)
+        removed = {name: (getattr(row, name), None) for name in EDITABLE}
+        audit.record(user_id=user_id, row=row, flag=audit.DELETED, changes=removed)
         row.delete()
-        transaction.on_commit(publish_or_warn)
+        _tell(preview)
 
 
 def _check(row: StreamLimit) -> None:
-    if errors := errors_of(row.limit):
+    if errors := rule_errors(row.rule):
         raise ValidationError(dict(errors))
 
 
-def _refuse_loss(old: Limit | None, new: Limit, *, now: datetime, accepted_loss: int) -> None:
-    """Asks Redis only where the change can lose anything, so that the others are saved while it is away."""
-    if lowers(old, new) and not (preview := preview_change(old, new, now=now)).allowed_by(accepted_loss):
+def _agreed(old: Rule | None, new: Rule | None, *, now: datetime, accepted_loss: int) -> ChangePreview:
+    preview = preview_rule(old, new, now=now)
+    if not preview.allowed_by(accepted_loss):
         raise LossRefused(preview, accepted_loss=accepted_loss)
+    return preview
 
 
-def _tell(stream: str) -> None:
+def _tell(preview: ChangePreview) -> None:
     """Producers first: a stream that is trimmed while they go by the old limit fills up again."""
+    streams = [change.stream for change in preview.changes if change.changes_limit]
+    remember(streams)
+    Stream.objects.filter(name__in=streams).update(due_at=None)
     transaction.on_commit(publish_or_warn)
-    transaction.on_commit(partial(_send_enforcement, stream))
+    transaction.on_commit(partial(_send_enforcement, streams))
 
 
-def _send_enforcement(stream: str) -> None:
+def _send_enforcement(streams: Iterable[str]) -> None:
+    names = list(streams)
+    tasks = [signature("streams.enforce_limit", args=(name,)) for name in names[:TRIMMED_AT_ONCE]]
+    if len(names) > TRIMMED_AT_ONCE:
+        tasks = [signature("streams.enforce_limits")]
     try:
-        signature("streams.enforce_limit", args=(stream,)).delay()
+        for task in tasks:
+            task.delay()
     except BrokerError as error:
-        logger.warning("%s is trimmed by the next sweep, not now: the broker does not answer (%s).", stream, error)
+        logger.warning("%s: trimmed by the next sweep, not now: no broker (%s).", ", ".join(names[:3]), error)

@@ -5,17 +5,21 @@ from __future__ import annotations
 import logging
 import time
 from contextlib import suppress
+from dataclasses import asdict
 from datetime import datetime, timedelta
 
 from django.db import InterfaceError, OperationalError, transaction
 from django.db.models import F, Q, QuerySet
 
 from streams import store
-from streams.engine.plan import Skip, plan_trim
+from streams.engine.limits import Limit
+from streams.engine.plan import Skip, in_entries, plan_trim
+from streams.engine.rules import Rules
 from streams.engine.state import StreamState
 from streams.engine.trimming import Trimming
 from streams.engine.words import size_text
-from streams.models import Enforcement, StreamLimit, TrimRun
+from streams.models import Enforcement, Stream, TrimRun
+from streams.services.rules import load_rules, remember
 from tradeul_ops.connections import data_redis
 from tradeul_ops.locks import one_at_a_time
 from tradeul_ops.runs import Outcome
@@ -28,7 +32,7 @@ logger = logging.getLogger(__name__)
 
 _unrecorded: list[TrimRun] = []  # at most a sweep's worth: without PostgreSQL the next one reads no limits
 
-Claimed = tuple[StreamLimit, datetime | None]  # a row, already moved on, and the due_at that it had
+Claimed = tuple[Stream, datetime | None]  # a row, already moved on, and the due_at that it had
 
 
 def enforce_limits(now: datetime) -> int:
@@ -40,14 +44,17 @@ def enforce_limits(now: datetime) -> int:
     with one_at_a_time("streams.enforce_limits") as mine:
         if not mine:
             return 0
-        trimmed = _enforce(StreamLimit.objects.filter(enabled=True), due=_due(now), now=now)
+        rules = load_rules()
+        remember(rules.exact_streams)
+        trimmed = _enforce(rules, Stream.objects.all(), due=_due(now), now=now)
         Enforcement.objects.update_or_create(id=1, defaults={"ran_at": now})
         return trimmed
 
 
 def enforce_limit(stream: str, *, now: datetime) -> int:
-    """Trims one stream to its maxlen, due or not, past its threshold or not. Raises StoreError."""
-    return _enforce(StreamLimit.objects.filter(stream=stream, enabled=True), due=Q(), now=now)
+    """Trims one stream to its limit, due or not, past its threshold or not. Raises StoreError."""
+    remember([stream])
+    return _enforce(load_rules(), Stream.objects.filter(name=stream), due=Q(), now=now)
 
 
 def prune_history() -> int:
@@ -59,24 +66,28 @@ def _due(now: datetime) -> Q:
     return Q(due_at__isnull=True) | Q(due_at__lte=now)
 
 
-def _enforce(limits: QuerySet[StreamLimit], *, due: Q, now: datetime) -> int:
+def _enforce(rules: Rules, streams: QuerySet[Stream], *, due: Q, now: datetime) -> int:
     until, trimmed = time.monotonic() + SWEEP_SECONDS, 0
     left: list[Claimed] = []
     _save_what_is_left()
     try:
-        rows = list(limits)
-        states = store.read_states(data_redis(), [row.stream for row in rows])
-        left = _claim(limits.filter(due, stream__in=states), now=now)
+        rows = list(streams)
+        limits = _enabled(rules, rows)
+        rows = [row for row in rows if row.name in limits]
+        measured = [name for name, limit in limits.items() if limit.max_bytes]
+        states = store.read_states(data_redis(), list(limits), newest_of=measured)
+        left = _claim(streams.filter(due, name__in=states), limits, now=now)
         claimed = {row.pk for row, _ in left}
         while left:
-            done, removed = _enforce_one(left[0][0], states[left[0][0].stream], due=True, until=until, now=now)
+            row = left[0][0]
+            done, removed = _enforce_one(row, limits[row.name], states[row.name], due=True, until=until, now=now)
             trimmed += removed > 0
             if not done:
                 return trimmed  # out of time
             del left[0]
         for row in rows:
             if row.pk not in claimed:
-                done, removed = _enforce_one(row, states[row.stream], due=False, until=until, now=now)
+                done, removed = _enforce_one(row, limits[row.name], states[row.name], due=False, until=until, now=now)
                 trimmed += removed > 0
                 if not done:
                     break
@@ -85,47 +96,53 @@ def _enforce(limits: QuerySet[StreamLimit], *, due: Q, now: datetime) -> int:
         raise
     finally:
         for row, due_at in left:
-            StreamLimit.objects.filter(pk=row.pk, due_at=row.due_at).update(due_at=due_at)
+            Stream.objects.filter(pk=row.pk, due_at=row.due_at).update(due_at=due_at)
     return trimmed
 
 
-def _claim(limits: QuerySet[StreamLimit], *, now: datetime) -> list[Claimed]:
+def _enabled(rules: Rules, rows: list[Stream]) -> dict[str, Limit]:
+    found = ((row.name, rules.limit_of(row.name)) for row in rows)
+    return {name: limit for name, limit in found if limit is not None and limit.enabled}
+
+
+def _claim(streams: QuerySet[Stream], limits: dict[str, Limit], *, now: datetime) -> list[Claimed]:
     """Moves due_at on before the trim, so that an edit during it (NULL: at once) is not overwritten after it.
 
     The longest overdue come first. A row that somebody is just writing is left to the next sweep.
     """
     with transaction.atomic():
-        rows = list(limits.select_for_update(skip_locked=True).order_by(F("due_at").asc(nulls_first=True)))
+        rows = list(streams.select_for_update(skip_locked=True).order_by(F("due_at").asc(nulls_first=True)))
         claimed = [(row, row.due_at) for row in rows]
         for row in rows:
-            row.due_at = _next(row, now)
-        StreamLimit.objects.bulk_update(rows, ["due_at"], batch_size=500)
+            row.due_at = _next(row.due_at, limits[row.name].trim_interval, now)
+        Stream.objects.bulk_update(rows, ["due_at"], batch_size=500)
     return claimed
 
 
-def _next(row: StreamLimit, now: datetime) -> datetime:
+def _next(due_at: datetime | None, interval: timedelta, now: datetime) -> datetime:
     """One interval after it was last due, not after that was noticed: sweeps are 5 s apart, and would add up."""
-    on_time = (row.due_at or now) + row.trim_interval
-    return on_time if on_time > now else now + row.trim_interval
+    on_time = (due_at or now) + interval
+    return on_time if on_time > now else now + interval
 
 
 def _enforce_one(
-    row: StreamLimit, state: StreamState | store.StreamError, *, due: bool, until: float, now: datetime
+    row: Stream, limit: Limit, state: StreamState | store.StreamError, *, due: bool, until: float, now: datetime
 ) -> tuple[bool, int]:
     """Whether it is done, and how many entries went. Raises StoreError for what concerns more than this stream."""
     if isinstance(state, store.StreamError):
-        _record_failure(row.stream, str(state), now=now)
+        _record_failure(row.name, str(state), now=now)
         return True, 0
-    plan = plan_trim(state, limit=row.limit, due=due, held=bool(row.held_by))
+    plan = plan_trim(state, limit=limit, due=due, held=bool(row.held_by))
     if isinstance(plan, Skip):
-        if state.length <= row.maxlen:
+        maxlen = in_entries(limit, state=state).maxlen
+        if due if maxlen is None else state.length <= maxlen:
             _set_holder(row, None)
         return True, 0
     trimming = Trimming(plan)
     try:
         _trim(trimming, state, until=until, now=now)
     except store.StreamError as error:
-        _record_failure(row.stream, str(error), now=now)
+        _record_failure(row.name, str(error), now=now)
         return True, trimming.trimmed
     if trimming.done:
         _set_holder(row, trimming.held_by)
@@ -144,9 +161,9 @@ def _trim(trimming: Trimming, before: StreamState, *, until: float, now: datetim
             _record_trim(trimming, before, after if isinstance(after, StreamState) else None, now=now, took=took)
 
 
-def _set_holder(row: StreamLimit, holder: str | None) -> None:
+def _set_holder(row: Stream, holder: str | None) -> None:
     if row.held_by != (holder or ""):
-        StreamLimit.objects.filter(pk=row.pk).update(held_by=holder or "")
+        Stream.objects.filter(pk=row.pk).update(held_by=holder or "")
 
 
 def _record_trim(
@@ -165,6 +182,8 @@ def _record_trim(
         forced=trimming.forced,
         floor=trimming.floor or "",
         held_by=trimming.held_by or "",
+        losses={name: asdict(lost) for name, lost in trimming.losses.items()},
+        stopped=trimming.stopped,
         duration_us=trimming.duration_us,
     )
     run.detail = _sentence(run)
@@ -203,9 +222,24 @@ def _write(run: TrimRun) -> None:
 def _sentence(run: TrimRun) -> str:
     left = "" if run.length_after is None else f": {run.length_after:,} left"
     freed = "" if run.bytes_freed is None else f", about {size_text(run.bytes_freed)} freed"
-    lost = f"; a group may still have needed {run.forced:,} of them, above the ceiling" if run.forced else ""
+    lost = _lost(run)
     held = f"; group {run.held_by} holds the rest" if run.held_by else ""
     return f"Trimmed {run.trimmed:,} entries from {run.stream}{left}{freed}{lost}{held}."
+
+
+def _lost(run: TrimRun) -> str:
+    """“; above the ceiling group pricing lost 980 unread entries and 3 not acknowledged”."""
+    where = "above the ceiling " if run.forced else ""
+    told = []
+    for name, lost in run.losses.items():
+        unread = lost["undelivered"]
+        parts = ["an unknown number of unread entries"] if unread is None else []
+        parts += [f"{unread:,} unread entries"] if unread else []
+        parts += [f"{lost['pending']:,} not acknowledged"] if lost["pending"] else []
+        told.append(f"group {name} lost {' and '.join(parts)}")
+    if told:
+        return f"; {where}{', '.join(told)}"
+    return f"; {run.forced:,} of them above the ceiling, none of which a group still needed" if run.forced else ""
 
 
 def _record_failure(stream: str, detail: str, *, now: datetime) -> None:

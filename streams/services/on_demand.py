@@ -11,8 +11,9 @@ from django.db.models import Q
 from streams import store
 from streams.engine.outlook import Outlook, outlook_of
 from streams.engine.plan import NODE_ENTRIES, Skip
-from streams.models import StreamLimit, TrimRun
+from streams.models import Stream, TrimRun
 from streams.services.enforcement import enforce_limit
+from streams.services.rules import known_streams, load_rules
 from tradeul_ops.connections import data_redis
 from tradeul_ops.runs import Outcome
 
@@ -37,20 +38,22 @@ class TrimReport:
 
 def limited_streams(*, named: Sequence[str] = (), switched_off: bool = False) -> tuple[str, ...]:
     """Those `named`, once each; or all, without those whose limit is `switched_off`. Raises UnknownStreams."""
-    enabled = dict(StreamLimit.objects.values_list("stream", "enabled"))
-    if unknown := [stream for stream in dict.fromkeys(named) if stream not in enabled]:
-        raise UnknownStreams(f"No limit has this name: {', '.join(unknown)}.")
-    if named:
-        return tuple(dict.fromkeys(named))
-    return tuple(stream for stream in sorted(enabled) if switched_off or enabled[stream])
+    rules = load_rules()
+    streams = dict.fromkeys(named) or sorted({*known_streams(), *rules.exact_streams})
+    found = {stream: limit for stream in streams if (limit := rules.limit_of(stream))}
+    if named and (unknown := [stream for stream in streams if stream not in found]):
+        raise UnknownStreams(f"No limit is for: {', '.join(unknown)}.")
+    return tuple(stream for stream, limit in found.items() if named or switched_off or limit.enabled)
 
 
 def plan_limits(*, named: Sequence[str]) -> dict[str, Outlook | store.StreamError]:
     """What enforcing these limits would do now, in their order. Changes nothing. Raises StoreError."""
-    rows = {row.stream: row for row in StreamLimit.objects.filter(stream__in=named)}
-    states = store.read_states(data_redis(), [stream for stream in named if stream in rows])
+    rules = load_rules()
+    limits = {stream: limit for stream in named if (limit := rules.limit_of(stream))}
+    measured = [stream for stream, limit in limits.items() if limit.max_bytes]
+    states = store.read_states(data_redis(), list(limits), newest_of=measured)
     return {
-        stream: state if isinstance(state, store.StreamError) else outlook_of(state, limit=rows[stream].limit)
+        stream: state if isinstance(state, store.StreamError) else outlook_of(state, limit=limits[stream])
         for stream, state in states.items()
     }
 
@@ -88,18 +91,20 @@ def _report(stream: str, runs: tuple[TrimRun, ...]) -> TrimReport:
 
 
 def _why_nothing_went(stream: str) -> tuple[bool, str]:
-    row = StreamLimit.objects.filter(stream=stream).first()
-    if row is None:
+    limit = load_rules().limit_of(stream)
+    if limit is None:
         return False, "Its limit was deleted meanwhile."
-    state = store.read_states(data_redis(), [stream])[stream]
-    outlook = state if isinstance(state, store.StreamError) else outlook_of(state, limit=row.limit)
-    if isinstance(outlook, store.StreamError):
-        return False, str(outlook)
+    state = store.read_states(data_redis(), [stream], newest_of=[stream])[stream]
+    if isinstance(state, store.StreamError):
+        return False, str(state)
+    outlook = outlook_of(state, limit=limit)
     if isinstance(outlook.plan, Skip):
-        return row.enabled, f"Nothing to trim: {outlook.plan.reason}."
-    above = outlook.length - row.maxlen
-    if row.held_by:
-        return True, f"Nothing went: group {row.held_by} still needs the oldest entries, {above:,} above maxlen."
-    if row.approximate and above <= NODE_ENTRIES:
-        return True, f"Nothing went: {above:,} entries above maxlen are less than one node."
+        return limit.enabled, f"Nothing to trim: {outlook.plan.reason}."
+    above = outlook.length - outlook.plan.maxlen
+    held_by = Stream.objects.filter(name=stream).values_list("held_by", flat=True).first()
+    if held_by:
+        what = f"{above:,} above maxlen" if above > 0 else "older than max_age"
+        return True, f"Nothing went: group {held_by} still needs the oldest entries, {what}."
+    if limit.approximate and above <= NODE_ENTRIES:
+        return True, f"Nothing went: {max(0, above):,} entries above maxlen are less than one node."
     return False, "Nothing went: its limit was just being edited, or entries came meanwhile. Try again."

@@ -1,52 +1,149 @@
-"""Says what a change of a limit would lose, before it is made. Changes nothing; edits.py asks again when it saves."""
+"""Says what a change of limits would do, before it is made. Changes nothing; edits.py asks again when it saves."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
 from django.core.exceptions import ValidationError
 
 from streams import store
-from streams.engine.limits import Limit, errors_of
+from streams.engine.changes import ChangePreview, StreamChange, stream_changes
+from streams.engine.limits import Limit
 from streams.engine.loss import LossPreview, needs_cut, preview_loss, unreadable
+from streams.engine.patterns import matches
+from streams.engine.plan import NODE_ENTRIES
+from streams.engine.rules import Rule, Rules, rivals, rule_errors
+from streams.engine.state import StreamState
 from streams.models import StreamLimit
+from streams.services.rules import known_streams, load_rules
 from tradeul_ops.connections import data_redis
+
+# Finding where a cap would cut steps along the stream. Beyond so many streams their loss is bounded by lag alone.
+CUTS_LOOKED_FOR = 50
+RIVALS_NAMED = 3
+_ALL = 2**64  # sorts before any number
 
 
 class LossRefused(ValidationError):
     """The change would lose entries that a group still needs, more than was agreed to; `preview` says which."""
 
-    def __init__(self, preview: LossPreview, *, accepted_loss: int) -> None:
+    def __init__(self, preview: ChangePreview, *, accepted_loss: int) -> None:
         grew = "more than what was agreed to" if accepted_loss else "entries that a group may still need"
         super().__init__(f"Not saved, it would lose {grew}. {preview.sentence}", code="loss")
         self.preview = preview
 
 
-def preview_limit(limit_id: int, changes: Mapping[str, Any], *, now: datetime) -> LossPreview:
+def preview_limit(limit_id: int, changes: Mapping[str, Any], *, now: datetime) -> ChangePreview:
     """What saving `changes` would do. Raises StreamLimit.DoesNotExist, and ValidationError by field."""
     row = StreamLimit.objects.get(pk=limit_id)
-    old = row.limit
+    old = row.rule
     for name, new in changes.items():
         setattr(row, name, new)
-    if errors := errors_of(row.limit):
+    return preview_rule(old, row.rule, now=now)
+
+
+def preview_rule(old: Rule | None, new: Rule | None, *, now: datetime) -> ChangePreview:
+    """One rule changed, added (`old` None) or removed (`new` None). Raises ValidationError by field."""
+    if new is not None and (errors := rule_errors(new)):
         raise ValidationError(dict(errors))
-    return preview_change(old, row.limit, now=now)
+    before = load_rules()
+    kept = [rule for rule in before.by_key.values() if old is None or rule.key != old.key]
+    after = Rules([*kept, new] if new else kept)
+    return preview_rules(before, after, edited=new or old, now=now)
 
 
-def preview_change(old: Limit | None, new: Limit, *, now: datetime) -> LossPreview:
-    """`old` None: the limit is new. A Redis that is away makes the preview unknown, not an error."""
-    client = data_redis()
+def preview_rules(before: Rules, after: Rules, *, edited: Rule | None, now: datetime) -> ChangePreview:
+    """A Redis that is away makes the preview unknown, not an error."""
+    streams = {*known_streams(), *before.exact_streams, *after.exact_streams}
+    changes = stream_changes(before, after, streams=streams)
+    matched = sorted(name for name in streams if edited and matches(edited.pattern, name))
+    is_glob = edited is not None and edited.stream is None
+    asked = [change for change in changes if change.changes_limit and change.new.limit]
+    names = dict.fromkeys([*matched, *(change.stream for change in asked)])
+    states: Mapping[str, StreamState | store.StreamError] | store.StoreError
     try:
-        state = store.read_states(client, [new.stream])[new.stream]
+        states = _read(names, after) if asked or is_glob else {}
+    except store.StoreError as error:
+        states = error
+    losses = [_loss(change, states, number=number, now=now) for number, change in enumerate(asked)]
+    entries, size = _sums(matched, states) if is_glob else (None, None)
+    return ChangePreview(
+        matched=tuple(matched),
+        entries=entries,
+        bytes=size,
+        changes=changes,
+        losses=tuple(sorted(losses, key=lambda loss: -(_ALL if loss.at_most is None else loss.at_most))),
+        warnings=_warnings(edited, after, streams),
+        is_glob=is_glob,
+    )
+
+
+def _read(names: Mapping[str, None], rules: Rules) -> dict[str, StreamState | store.StreamError]:
+    measured = [name for name in names if (limit := rules.limit_of(name)) and limit.max_bytes]
+    return store.read_states(data_redis(), list(names), newest_of=measured)
+
+
+def _sums(
+    matched: Sequence[str], states: Mapping[str, StreamState | store.StreamError] | store.StoreError
+) -> tuple[int | None, int | None]:
+    if isinstance(states, store.StoreError):
+        return None, None
+    read = [state for name in matched if isinstance(state := states[name], StreamState)]
+    if len(read) < len(matched):
+        return None, None
+    sizes = [state.bytes if state.exists else 0 for state in read]
+    return sum(state.length for state in read), None if None in sizes else sum(filter(None, sizes))
+
+
+def _loss(
+    change: StreamChange,
+    states: Mapping[str, StreamState | store.StreamError] | store.StoreError,
+    *,
+    number: int,
+    now: datetime,
+) -> LossPreview:
+    old, new = change.old.limit, change.new.limit
+    assert new is not None  # whoever asks took care
+    try:
+        if isinstance(states, store.StoreError):
+            raise states
+        state = states[change.stream]
         if isinstance(state, store.StreamError):
             raise state
-        cap = new.producer_maxlen
-        cut = store.read_cut(client, state, keep=cap) if cap is not None and needs_cut(state, limit=new) else None
-        oldest = store.read_oldest_pending(client, state) if new.protect_groups else {}
+        return _asked(state, old=old, new=new, step=number < CUTS_LOOKED_FOR, now=now)
     except store.WrongType as error:
         return unreadable(old=old, new=new, problem=str(error), is_stream=False)
     except store.StoreError as error:
         return unreadable(old=old, new=new, problem=str(error))
-    return preview_loss(state, old=old, new=new, now=now, cut=cut, oldest_pending=oldest)
+
+
+def _asked(state: StreamState, *, old: Limit | None, new: Limit, step: bool, now: datetime) -> LossPreview:
+    client, keep = data_redis(), needs_cut(state, limit=new) if step else None
+    idle = new.ignore_groups_idle_for if new.enabled and new.protect_groups else None
+    return preview_loss(
+        state,
+        old=old,
+        new=new,
+        now=now,
+        cut=None if keep is None else store.read_cut(client, state, keep=keep),
+        oldest_pending=store.read_oldest_pending(client, state) if new.protect_groups and step else {},
+        ignored=frozenset() if idle is None else store.read_idle_groups(client, state, idle_for=idle),
+    )
+
+
+def _warnings(edited: Rule | None, after: Rules, streams: set[str]) -> tuple[str, ...]:
+    """What is allowed, and hardly meant."""
+    if edited is None:
+        return ()
+    said = []
+    if found := rivals(edited, after.by_key.values(), streams=streams):
+        pairs = [f"{stream} ({other.pattern})" for stream, other in list(found.items())[:RIVALS_NAMED]]
+        said.append(f"Another pattern of the same priority matches as well: {', '.join(pairs)}. Give one of them more.")
+    if edited.approximate and edited.maxlen is not None and edited.maxlen < NODE_ENTRIES:
+        said.append(
+            f"approximate removes whole nodes, of up to {NODE_ENTRIES} small entries: with maxlen {edited.maxlen:,} "
+            "the stream may stay that much longer. Exact is cheap at this size."
+        )
+    return tuple(said)

@@ -5,8 +5,8 @@ from __future__ import annotations
 import logging
 
 from streams import store
-from streams.engine.limits import to_wire
-from streams.models import StreamLimit
+from streams.engine.wire import to_wire
+from streams.services.rules import load_rules
 from tradeul_ops.connections import data_redis
 
 ATTEMPTS = 5
@@ -24,7 +24,7 @@ def publish_limits() -> int | None:
         # What is published is read before the rows: whoever publishes in between changes the version, and then this
         # one starts again instead of putting older rows back.
         published = store.read_published(client)
-        wanted = {row.stream: to_wire(row.limit) for row in StreamLimit.objects.all()}
+        wanted = {key: to_wire(rule) for key, rule in load_rules().by_key.items()}
         version = store.publish_limits(client, wanted, compared=published)
         if version is not None:
             store.sweep_producers(client)

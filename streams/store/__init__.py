@@ -4,8 +4,9 @@ Every call raises StoreError or a kind of it. Nothing here uses MULTI: at maxmem
 there, and trimming is what must work then.
 """
 
+from streams.store.discovery import ScanCursor, read_known, scan_streams
 from streams.store.entries import read_entries
-from streams.store.groups import read_cut, read_group, read_oldest_pending
+from streams.store.groups import read_cut, read_group, read_idle_groups, read_oldest_pending
 from streams.store.memory import RedisMemory, read_memory
 from streams.store.published import Published, publish_limits, read_producers, read_published, sweep_producers
 from streams.store.server import OutOfMemory, StoreError, StoreUnavailable, StreamError, WrongType
@@ -15,6 +16,7 @@ __all__ = [
     "OutOfMemory",
     "Published",
     "RedisMemory",
+    "ScanCursor",
     "StoreError",
     "StoreUnavailable",
     "StreamError",
@@ -23,11 +25,14 @@ __all__ = [
     "read_cut",
     "read_entries",
     "read_group",
+    "read_idle_groups",
+    "read_known",
     "read_memory",
     "read_oldest_pending",
     "read_producers",
     "read_published",
     "read_states",
+    "scan_streams",
     "sweep_producers",
     "trim",
 ]

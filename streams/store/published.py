@@ -6,15 +6,15 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
-from streams.engine.limits import CHANNEL, LIMITS_KEY, VERSION_FIELD
 from streams.engine.producers import FORGOTTEN_AFTER, PRODUCERS_KEY, ProducerSeen, from_wire
+from streams.engine.wire import CHANNEL, LIMITS_KEY, VERSION_FIELD
 from streams.lua import script
 from streams.store.server import Client, run, translated
 
 
 @dataclass(frozen=True, slots=True)
 class Published:
-    """What producers go by: stream → wire form. `version` None: nothing was ever published."""
+    """What producers go by: key of a rule → wire form. `version` None: nothing was ever published."""
 
     version: int | None
     limits: Mapping[str, bytes]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -50,15 +50,17 @@ def run(client: Client, code: Script, *, keys: Sequence[Any], args: Iterable[Any
         return client.execute_command("EVAL", code.text, len(keys), *keys, *args)
 
 
-def run_on_each(client: Client, code: Script, keys: Sequence[str]) -> list[Any]:
-    """`code` for each key; in the answer's place its ResponseError."""
+def run_on_each(
+    client: Client, code: Script, keys: Sequence[str], *, args: Mapping[str, tuple[str, ...]] | None = None
+) -> list[Any]:
+    """`code` for each key, with that key's own `args`; in the answer's place its ResponseError."""
     if not keys:
         return []
     with translated():
         for _ in range(2):
             pipe = client.pipeline(transaction=False)
             for key in keys:
-                pipe.execute_command("EVALSHA", code.sha, 1, key)
+                pipe.execute_command("EVALSHA", code.sha, 1, key, *(args or {}).get(key, ()))
             replies: list[Any] = pipe.execute(raise_on_error=False)
             if not any(isinstance(reply, NoScriptError) for reply in replies):
                 break

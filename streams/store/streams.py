@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from streams.engine.state import StreamState, state_from_reply
@@ -12,9 +12,15 @@ from streams.lua import script
 from streams.store.server import Client, StreamError, run, run_on_each, translate, translated
 
 
-def read_states(client: Client, streams: Sequence[str]) -> dict[str, StreamState | StreamError]:
-    """All streams in one round trip. One that can't be read has its error as value, and costs the others nothing."""
-    replies = run_on_each(client, script("read_state"), streams)
+def read_states(
+    client: Client, streams: Sequence[str], *, newest_of: Collection[str] = ()
+) -> dict[str, StreamState | StreamError]:
+    """All streams in one round trip. One that can't be read has its error as value, and costs the others nothing.
+
+    Of those in `newest_of` also how large a new entry is.
+    """
+    args = dict.fromkeys(newest_of, ("newest",))
+    replies = run_on_each(client, script("read_state"), streams, args=args)
     return {name: _state_or_error(name, reply) for name, reply in zip(streams, replies, strict=True)}
 
 
@@ -27,10 +33,7 @@ def trim(client: Client, trimming: Trimming, *, until: float) -> None:
         call = trimming.call()
         started = time.perf_counter()
         with translated(trimming.trim.stream):
-            if call[0] == SAFE_TRIM:
-                reply = run(client, script(SAFE_TRIM), keys=call[1:2], args=call[2:])
-            else:
-                reply = client.execute_command(*call)
+            reply = run(client, script(SAFE_TRIM), keys=call[1:2], args=call[2:])
         trimming.take(reply, duration_us=round((time.perf_counter() - started) * 1_000_000))
 
 

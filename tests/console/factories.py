@@ -17,24 +17,31 @@ NOW = datetime(2026, 3, 9, 14, 30, tzinfo=UTC)
 
 def stream_row(stream: str = "snapshots:raw", **changes: Any) -> StreamRow:
     values: dict[str, Any] = {
-        "limit_id": 1,
+        "stream_id": 1,
         "stream": stream,
+        "limit_id": 1,
+        "own": stream,
+        "is_own": True,
         "enabled": True,
         "exists": True,
         "length": 900,
         "maxlen": 1000,
         "trim_threshold": 1200,
         "trim_interval": timedelta(seconds=30),
+        "max_age": None,
+        "max_bytes": None,
         "hard_maxlen": 3000,
         "protect_groups": True,
         "approximate": True,
         "usage_ratio": 0.9,
         "bytes": 10_800_000,
+        "oldest_age": timedelta(minutes=5),
         "entries_added": 50_003,
         "groups": (),
         "held_by": None,
         "condition": "within",
         "why": "900 of 1,000 entries.",
+        "arithmetic": None,
         "last_trim": None,
     }
     return StreamRow(**{**values, **changes})
@@ -57,6 +64,7 @@ def streams(*rows: StreamRow, **changes: Any) -> StreamsSummary:
     values: dict[str, Any] = {
         "memory": memory(),
         "rows": rows or (stream_row(),),
+        "unmanaged": (),
         "producers": (),
         "version": 1,
         "trimmed_entries": 48_991,

@@ -30,7 +30,7 @@ def ana(client: Client, db: None) -> Client:
 
 @pytest.fixture
 def raw(db: None) -> StreamLimit:
-    return StreamLimit.objects.get(stream="snapshots:raw")
+    return StreamLimit.objects.get(pattern="snapshots:raw")
 
 
 @pytest.fixture
@@ -54,7 +54,7 @@ def test_the_overview_names_every_stream_and_table(ana: Client, redis: redis_lib
     redis.xadd("snapshots:raw", {"data": "x"})
     text = ana.get("/").content.decode()
     for name in (
-        *StreamLimit.objects.values_list("stream", flat=True),
+        *StreamLimit.objects.values_list("pattern", flat=True),
         "scan_results",
         "volume_slots",
         "scan_results_1min",
@@ -106,13 +106,13 @@ def test_a_poll_costs_the_same_for_five_streams_and_fifty(
 ) -> None:
     for number in range(45):
         StreamLimit.objects.create(
-            stream=f"more:{number}", maxlen=10, trim_threshold=10, trim_interval="1", hard_maxlen=10
+            pattern=f"more:{number}", maxlen=10, trim_threshold=10, trim_interval="1", hard_maxlen=10
         )
     ana.get("/")
     with django_assert_max_num_queries(40) as queries:
         ana.get("/", headers=HTMX)
     with_fifty = len(queries)
-    StreamLimit.objects.filter(stream__startswith="more:").delete()
+    StreamLimit.objects.filter(pattern__startswith="more:").delete()
     with django_assert_max_num_queries(40) as queries:
         ana.get("/", headers=HTMX)
     assert len(queries) == with_fifty
@@ -141,7 +141,14 @@ def test_an_edit_in_the_row_is_saved_published_and_told(
 def test_a_wrong_maxlen_is_told_under_the_field_and_changes_nothing(
     ana: Client, raw: StreamLimit, redis: redis_library.Redis, maxlen: str, door: str
 ) -> None:
-    whole = {"stream": raw.stream, "trim_threshold": 1200, "trim_interval": "30", "hard_maxlen": 3000, "enabled": "on"}
+    whole = {
+        "pattern": raw.pattern,
+        "priority": 0,
+        "trim_threshold": 1200,
+        "trim_interval": "30",
+        "hard_maxlen": 3000,
+        "enabled": "on",
+    }
     answer = ana.post(f"/streams/limits/{raw.pk}/{door}", {**whole, "maxlen": maxlen}, headers=HTMX if door else {})
     assert answer.status_code == 422
     assert answer.context["form"].errors.keys() == {"maxlen"}
@@ -153,7 +160,14 @@ def test_a_wrong_maxlen_is_told_under_the_field_and_changes_nothing(
 def test_a_threshold_below_maxlen_is_told_under_the_threshold(
     ana: Client, raw: StreamLimit, redis: redis_library.Redis
 ) -> None:
-    page = {"stream": raw.stream, "maxlen": 2000, "trim_threshold": 1200, "trim_interval": "30", "hard_maxlen": 3000}
+    page = {
+        "pattern": raw.pattern,
+        "priority": 0,
+        "maxlen": 2000,
+        "trim_threshold": 1200,
+        "trim_interval": "30",
+        "hard_maxlen": 3000,
+    }
     answer = ana.post(f"/streams/limits/{raw.pk}/", page)
     assert answer.status_code == 422
     assert answer.context["form"].errors.keys() == {"trim_threshold"}
@@ -165,7 +179,14 @@ def test_what_clashes_with_a_save_in_between_is_told_and_not_saved(
     ana: Client, raw: StreamLimit, redis: redis_library.Redis
 ) -> None:
     """The page showed a ceiling of 3,000; somebody lowered it while the threshold was being typed."""
-    page = {"stream": raw.stream, "maxlen": 1000, "trim_threshold": 2500, "trim_interval": "30", "hard_maxlen": 3000}
+    page = {
+        "pattern": raw.pattern,
+        "priority": 0,
+        "maxlen": 1000,
+        "trim_threshold": 2500,
+        "trim_interval": "30",
+        "hard_maxlen": 3000,
+    }
     shown = {f"initial-{name}": value for name, value in {**page, "trim_threshold": 1200}.items()}
     boxes = {"protect_groups": "on", "approximate": "on", "enabled": "on"}
     shown |= {f"initial-{name}": "True" for name in boxes}

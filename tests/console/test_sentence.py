@@ -22,7 +22,7 @@ def test_a_stream_over_its_limit_comes_before_one_that_is_held() -> None:
     page = judge(overview(streams=streams(held, over)))
     assert page.sentence.condition == "over"
     assert page.sentence.text == "snapshots:raw: 50,003 entries of 1,000. And 1 more."
-    assert [finding.link for finding in page.findings] == ["/streams/limits/2/", "/streams/limits/1/"]
+    assert [finding.link for finding in page.findings] == ["/streams/of/snapshots:raw", "/streams/of/tickers:filtered"]
 
 
 def test_a_limit_that_is_switched_off_is_a_finding_once_its_stream_is_over() -> None:

@@ -30,8 +30,8 @@ def raw(db: None, redis: redis_library.Redis) -> StreamLimit:
     """900 entries that `pricing` has not read, under a limit without protection that leaves them."""
     fill(redis, "snapshots:raw", 900)
     make_group(redis, "snapshots:raw", "pricing")
-    StreamLimit.objects.filter(stream="snapshots:raw").update(protect_groups=False)
-    return StreamLimit.objects.get(stream="snapshots:raw")
+    StreamLimit.objects.filter(pattern="snapshots:raw").update(protect_groups=False)
+    return StreamLimit.objects.get(pattern="snapshots:raw")
 
 
 @pytest.fixture
@@ -41,7 +41,7 @@ def redis_away(raw: StreamLimit, settings: Any) -> None:
 
 def whole(**changes: Any) -> dict[str, Any]:
     """The full form."""
-    page = {"stream": "snapshots:raw", "maxlen": 1000, "trim_threshold": 1200, "trim_interval": "30"}
+    page = {"pattern": "snapshots:raw", "priority": 0, "maxlen": 1000, "trim_threshold": 1200, "trim_interval": "30"}
     return {**page, "hard_maxlen": 3000, "note": "", **BOXES, **changes}
 
 
@@ -70,7 +70,7 @@ def test_the_preview_of_what_is_wrong_says_what(ana: Client, raw: StreamLimit) -
 
 
 def test_without_script_the_preview_is_the_page_with_what_was_typed(ana: Client, raw: StreamLimit) -> None:
-    answer = ana.post(f"/streams/limits/{raw.pk}/preview", whole(maxlen=100, stream="snapshots:raw"))
+    answer = ana.post(f"/streams/limits/{raw.pk}/preview", whole(maxlen=100, pattern="snapshots:raw"))
     text = answer.content.decode()
     assert answer.status_code == 200 and "<html" in text
     assert "Group pricing loses 800 unread entries." in text and 'value="100"' in text
@@ -160,7 +160,7 @@ def test_an_id_that_is_none_is_told(ana: Client, raw: StreamLimit, query: str) -
 
 def test_a_key_that_is_no_stream_still_has_its_page(ana: Client, raw: StreamLimit, redis: redis_library.Redis) -> None:
     redis.set("test:string", "x")
-    StreamLimit.objects.filter(pk=raw.pk).update(stream="test:string")
+    StreamLimit.objects.filter(pk=raw.pk).update(pattern="test:string")
     answer = ana.get(f"/streams/limits/{raw.pk}/?group=g")
     assert answer.status_code == 200 and "is no stream" in answer.content.decode()
 

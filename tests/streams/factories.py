@@ -9,25 +9,39 @@ from typing import Any
 import redis as redis_library
 
 from streams.engine.limits import Limit
-from streams.models import StreamLimit
+from streams.engine.patterns import escape
+from streams.engine.rules import BOUNDS, Rule
+from streams.models import Stream, StreamLimit
 
 
 def make_limit(stream: str = "orders", maxlen: int = 1000, **changes: Any) -> Limit:
-    values: dict[str, Any] = {
-        "stream": stream,
-        "maxlen": maxlen,
+    return Limit(**{"stream": stream, **_bounds(maxlen), **changes})
+
+
+def make_rule(pattern: str = "orders", maxlen: int | None = 1000, **changes: Any) -> Rule:
+    return Rule(**{"pattern": pattern, **_bounds(maxlen), **changes})
+
+
+def rule_of(limit: Limit) -> Rule:
+    """The rule that gives this stream this limit."""
+    return Rule(pattern=escape(limit.stream), **{name: getattr(limit, name) for name in BOUNDS})
+
+
+def make_row(pattern: str = "orders", maxlen: int = 1000, **changes: Any) -> StreamLimit:
+    """Saved. `changes` may be any column, and `due_at` and `held_by` of its stream."""
+    if state := {name: changes.pop(name) for name in ("due_at", "held_by") if name in changes}:
+        Stream.objects.create(name=pattern, **state)
+    return StreamLimit.objects.create(**{"pattern": pattern, **_bounds(maxlen), **changes})
+
+
+def _bounds(length: int | None) -> dict[str, Any]:
+    maxlen = length or 1000
+    return {
+        "maxlen": length,
         "trim_threshold": maxlen + maxlen // 5,
         "trim_interval": timedelta(seconds=30),
         "hard_maxlen": 3 * maxlen,
     }
-    return Limit(**{**values, **changes})
-
-
-def make_row(stream: str = "orders", maxlen: int = 1000, **changes: Any) -> StreamLimit:
-    """Saved. `changes` may be any column."""
-    limit = make_limit(stream, maxlen)
-    values = {name: getattr(limit, name) for name in Limit.__slots__}
-    return StreamLimit.objects.create(**{**values, **changes})
 
 
 def fill(client: redis_library.Redis, stream: str, ids: int | Iterable[int], *, size: int = 20) -> None:

@@ -41,7 +41,7 @@ def test_export_and_import_round_trip(
     assert first["version"] == 1
     assert datetime.fromisoformat(first["exported_at"]).tzinfo
     assert first["limits"] == second["limits"]
-    rows = list(StreamLimit.objects.order_by("stream").values(*first["limits"][0]))
+    rows = list(StreamLimit.objects.order_by("pattern").values(*first["limits"][0]))
 
     assert run("import", str(file), "--user", "admin") == (0, "Nothing differs.\n")
     StreamLimit.objects.all().delete()
@@ -54,11 +54,11 @@ def test_export_and_import_round_trip(
         "hard_maxlen –, enabled no, note ''",
         "2 limits changed.",
     ]
-    assert list(StreamLimit.objects.order_by("stream").values(*first["limits"][0])) == rows
+    assert list(StreamLimit.objects.order_by("pattern").values(*first["limits"][0])) == rows
     StreamLimit.objects.all().delete()
     monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(printed.encode())))
     assert run("import", "-", "--user", "admin")[0] == 0
-    assert list(StreamLimit.objects.order_by("stream").values(*first["limits"][0])) == rows
+    assert list(StreamLimit.objects.order_by("pattern").values(*first["limits"][0])) == rows
 
 
 def test_an_import_prints_old_and_new_and_dry_run_does_no_more(redis: Redis, admin_user: Any, tmp_path: Path) -> None:
@@ -66,7 +66,7 @@ def test_an_import_prints_old_and_new_and_dry_run_does_no_more(redis: Redis, adm
     make_row("trades")
     file = tmp_path / "limits.json"
     run("export", str(file))
-    StreamLimit.objects.filter(stream="orders").update(maxlen=7, hard_maxlen=None, protect_groups=False, note="n")
+    StreamLimit.objects.filter(pattern="orders").update(maxlen=7, hard_maxlen=None, protect_groups=False, note="n")
     make_row("unnamed")
     before = state_of(redis)
     orders = "update orders: maxlen 7 → 1,000, protect_groups no → yes, hard_maxlen – → 3,000, note 'n' → ''"
@@ -77,10 +77,10 @@ def test_an_import_prints_old_and_new_and_dry_run_does_no_more(redis: Redis, adm
     )
     assert state_of(redis) == before
     assert run("import", str(file), "--user", "admin")[1].startswith(orders)
-    assert StreamLimit.objects.filter(stream="unnamed").exists()
+    assert StreamLimit.objects.filter(pattern="unnamed").exists()
     assert LogEntry.objects.get().user == admin_user
     run("import", str(file), "--user", "admin", "--prune")
-    assert not StreamLimit.objects.filter(stream="unnamed").exists()
+    assert not StreamLimit.objects.filter(pattern="unnamed").exists()
 
 
 def test_an_import_that_is_wrong_in_one_place_changes_nothing(redis: Redis, admin_user: Any, tmp_path: Path) -> None:
@@ -125,8 +125,8 @@ def test_an_import_that_takes_from_a_group_what_it_needs_wants_consent(
     make_row("orders", maxlen=100)
     file = tmp_path / "limits.json"
     run("export", str(file))
-    StreamLimit.objects.filter(stream="orders").update(maxlen=1000, trim_threshold=1200, hard_maxlen=3000)
-    StreamLimit.objects.filter(stream="alpha").update(note="n")
+    StreamLimit.objects.filter(pattern="orders").update(maxlen=1000, trim_threshold=1200, hard_maxlen=3000)
+    StreamLimit.objects.filter(pattern="alpha").update(note="n")
     fill(redis, "orders", 900)
     make_group(redis, "orders", "pricing")
     before = state_of(redis)
@@ -139,4 +139,4 @@ def test_an_import_that_takes_from_a_group_what_it_needs_wants_consent(
     assert "--accept-loss" in consent
     assert state_of(redis) == before
     assert run("import", str(file), "--user", "admin", "--accept-loss")[0] == 0
-    assert StreamLimit.objects.get(stream="orders").maxlen == 100
+    assert StreamLimit.objects.get(pattern="orders").maxlen == 100

@@ -10,7 +10,7 @@ import redis as redis_library
 
 from streams import store
 from streams.engine.trimming import Trimming
-from streams.models import StreamLimit, TrimRun
+from streams.models import Stream, StreamLimit, TrimRun
 from streams.services import on_demand
 from tests.streams.command_line import refused, run, state_of
 from tests.streams.factories import fill, make_group, make_row
@@ -58,7 +58,7 @@ def test_trim_refuses_streams_without_a_limit_and_trims_none(redis: Redis) -> No
     make_row("orders")
     fill(redis, "orders", 5000)
     error, _ = refused("trim", "orders", "oders", "trade")
-    assert (error.returncode, str(error)) == (1, "No limit has this name: oders, trade.")
+    assert (error.returncode, str(error)) == (1, "No limit is for: oders, trade.")
     assert redis.xlen("orders") == 5000
     assert "oders" in str(refused("plan", "oders")[0])
     assert "one of the arguments" in str(refused("trim")[0])
@@ -118,7 +118,7 @@ def test_a_trim_longer_than_a_sweep_goes_on_to_its_end(redis: Redis, monkeypatch
 
     def one_bite(client: Redis, trimming: Trimming, *, until: float) -> None:
         left = max(1000, trimming.length - 1500)
-        trimming.take([client.xtrim("orders", maxlen=left, approximate=False), 0, left, b"", b""])
+        trimming.take([client.xtrim("orders", maxlen=left, approximate=False), 0, left, b"", b"", []])
         if left == 1000:
             real(client, trimming, until=until)
 
@@ -136,7 +136,7 @@ def test_a_trim_that_gets_nowhere_stops(redis: Redis, monkeypatch: pytest.Monkey
     fill(redis, "orders", 5000)
 
     def refilled(client: Redis, trimming: Trimming, *, until: float) -> None:
-        trimming.take([500, 0, 4500, b"", b""])
+        trimming.take([500, 0, 4500, b"", b"", []])
 
     monkeypatch.setattr(store, "trim", refilled)
     code, printed = run("trim", "orders")
@@ -190,6 +190,6 @@ def test_a_trim_takes_no_more_than_the_plan_said(redis: Redis) -> None:
         plan = said[report["stream"]]
         assert report["trimmed"] <= plan["at_most"]
         assert sum(recorded["forced"] for recorded in report["runs"]) <= plan["above_ceiling"]
-        held_by = StreamLimit.objects.get(stream=report["stream"]).held_by
+        held_by = Stream.objects.get(name=report["stream"]).held_by
         assert not held_by or held_by in {group["name"] for group in plan["holders"]}
     assert {report["trimmed"] for report in done} >= {4000}

@@ -84,7 +84,7 @@ def test_while_redis_is_away_only_what_can_lose_nothing_is_saved(
 def test_a_new_limit_asks_too(redis: Redis, admin_user: Any) -> None:
     fill(redis, "orders", 1000)
     make_group(redis, "orders", "pricing")
-    row = StreamLimit(stream="orders", maxlen=100, trim_threshold=120, protect_groups=False)
+    row = StreamLimit(pattern="orders", maxlen=100, trim_threshold=120, protect_groups=False)
     row.trim_interval = timedelta(seconds=30)
     with pytest.raises(services.LossRefused):
         services.create_limit(row, user_id=admin_user.pk, now=NOW)
@@ -104,7 +104,14 @@ def test_a_preview_changes_nothing_and_knows_the_rules(unread: StreamLimit, redi
 
 
 def test_admin_names_the_loss_and_takes_the_number(unread: StreamLimit, admin_client: Client) -> None:
-    page = {"stream": "orders", "maxlen": "100", "trim_threshold": "1200", "trim_interval": "30", "approximate": "on"}
+    page = {
+        "pattern": "orders",
+        "priority": 0,
+        "maxlen": "100",
+        "trim_threshold": "1200",
+        "trim_interval": "30",
+        "approximate": "on",
+    }
     page |= {"hard_maxlen": "3000", "enabled": "on", "note": ""}
     url = reverse("admin:streams_streamlimit_change", args=[unread.pk])
     refused = admin_client.post(url, page)

@@ -19,8 +19,8 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 
 from streams import services, store, tasks
-from streams.engine.limits import LIMITS_KEY, to_wire
-from streams.models import StreamLimit, TrimRun
+from streams.engine.wire import LIMITS_KEY, to_wire
+from streams.models import Stream, StreamLimit, TrimRun
 from tests.streams.factories import fill, make_row
 from tradeul_ops.demo.servers import free_port
 
@@ -52,7 +52,7 @@ def test_an_edit_is_saved_audited_published_and_enforced(
     row.refresh_from_db()
     assert (row.maxlen, row.trim_threshold, row.note) == (500, 1200, "quiet week")
     assert (row.updated_at, row.updated_by) == (NOW, admin_user)
-    assert store.read_published(redis).limits["orders"].decode() == to_wire(row.limit)
+    assert store.read_published(redis).limits["orders"].decode() == to_wire(row.rule)
     assert 500 <= redis.xlen("orders") <= 599
     line = LogEntry.objects.get()
     assert line.user == admin_user
@@ -75,7 +75,7 @@ def test_an_edit_that_changes_nothing_leaves_no_trace(
     with django_capture_on_commit_callbacks() as told:
         services.update_limit(row.pk, {"maxlen": 1000}, user_id=admin_user.pk, now=NOW)
     row.refresh_from_db()
-    assert (row.updated_by, row.due_at) == (None, later(30))
+    assert (row.updated_by, Stream.objects.get(name=row.pattern).due_at) == (None, later(30))
     assert not told
     assert not LogEntry.objects.exists()
 
@@ -85,7 +85,7 @@ def test_a_note_trims_nothing(admin_user: Any, django_capture_on_commit_callback
     with django_capture_on_commit_callbacks() as told:
         services.update_limit(row.pk, {"note": "n"}, user_id=admin_user.pk, now=NOW)
     row.refresh_from_db()
-    assert row.due_at == later(30)
+    assert Stream.objects.get(name=row.pattern).due_at == later(30)
     assert not told
 
 
@@ -112,13 +112,13 @@ def test_a_new_limit_acts_at_once_and_a_deleted_one_no_more(
     redis: Redis, admin_user: Any, django_capture_on_commit_callbacks: Commit
 ) -> None:
     fill(redis, "orders", 1150)
-    unsaved = StreamLimit(stream="orders", maxlen=100, trim_threshold=2000, hard_maxlen=3000)
+    unsaved = StreamLimit(pattern="orders", maxlen=100, trim_threshold=2000, hard_maxlen=3000)
     unsaved.trim_interval = timedelta(seconds=30)
     with django_capture_on_commit_callbacks(execute=True):
         services.create_limit(unsaved, user_id=admin_user.pk, now=NOW)
     assert redis.xlen("orders") <= 199
     with django_capture_on_commit_callbacks(execute=True):
-        services.delete_limit(unsaved.pk, user_id=admin_user.pk)
+        services.delete_limit(unsaved.pk, user_id=admin_user.pk, now=NOW)
     assert redis.hgetall(LIMITS_KEY) == {b":version": b"2"}
     assert LogEntry.objects.count() == 2
     assert redis.exists("orders")
@@ -133,7 +133,9 @@ def test_an_edit_stands_while_redis_and_the_broker_are_away(
         services.update_limit(row.pk, {"maxlen": 500}, user_id=admin_user.pk, now=NOW)
     row.refresh_from_db()
     assert row.maxlen == 500
-    assert row.due_at is None, "the next sweep trims it without waiting for its threshold"
+    assert Stream.objects.get(name=row.pattern).due_at is None, (
+        "the next sweep trims it without waiting for its threshold"
+    )
     assert "Limits are not published" in caplog.text
 
 
@@ -142,7 +144,7 @@ def test_an_edit_does_not_wait_for_a_broker_that_is_away(repository: Path) -> No
     code = (
         "import time, django; django.setup()\n"
         "from streams.services.edits import _send_enforcement\n"
-        "started = time.monotonic(); _send_enforcement('orders'); print(time.monotonic() - started)"
+        "started = time.monotonic(); _send_enforcement(['orders']); print(time.monotonic() - started)"
     )
     environment = {"DJANGO_SETTINGS_MODULE": "tradeul_ops.settings", "SECRET_KEY": "s" * 60, "HTTPS": "false"}
     environment |= {"CELERY_BROKER_URL": f"redis://127.0.0.1:{free_port()}/0"}
@@ -151,7 +153,7 @@ def test_an_edit_does_not_wait_for_a_broker_that_is_away(repository: Path) -> No
         command, cwd=repository, env=os.environ | environment, capture_output=True, text=True, check=True
     )
     assert float(ran.stdout) < 1
-    assert "orders is trimmed by the next sweep" in ran.stderr
+    assert "orders: trimmed by the next sweep" in ran.stderr
 
 
 def test_rules_hold_where_no_form_looks() -> None:
@@ -163,8 +165,8 @@ def test_rules_hold_where_no_form_looks() -> None:
         {"hard_maxlen": 1199},
         {"hard_maxlen": None},
         {"trim_interval": timedelta(0)},
-        {"stream": ""},
-        {"stream": ":version"},
+        {"pattern": ""},
+        {"pattern": ":version"},
     ):
         with pytest.raises(IntegrityError), transaction.atomic():
             StreamLimit.objects.filter(pk=row.pk).update(**changes)
@@ -174,18 +176,18 @@ def test_what_was_changed_past_the_services_is_published_all_the_same(redis: Red
     make_row("orders")
     make_row("trades")
     assert services.publish_limits() == 1
-    StreamLimit.objects.filter(stream="orders").update(maxlen=7)
-    StreamLimit.objects.filter(stream="trades").delete()
+    StreamLimit.objects.filter(pattern="orders").update(maxlen=7)
+    StreamLimit.objects.filter(pattern="trades").delete()
     with connection.cursor() as cursor:
         cursor.execute(
-            "INSERT INTO streams_streamlimit (stream, maxlen, trim_threshold, trim_interval, hard_maxlen)"
+            "INSERT INTO streams_streamlimit (pattern, maxlen, trim_threshold, trim_interval, hard_maxlen)"
             " VALUES ('raw', 1, 2, '30 s', 3)"
         )
     tasks.publish_limits()
     published = store.read_published(redis)
     assert published.version == 2
     assert {name: text.decode() for name, text in published.limits.items()} == {
-        row.stream: to_wire(row.limit) for row in StreamLimit.objects.all()
+        row.pattern: to_wire(row.rule) for row in StreamLimit.objects.all()
     }
     assert published.limits.keys() == {"orders", "raw"}
 
@@ -198,7 +200,7 @@ def test_whoever_publishes_older_rows_starts_again(redis: Redis, monkeypatch: py
     def publish(client: Redis, wanted: Any, *, compared: Any) -> int | None:
         if not interrupted:
             interrupted.append(True)
-            StreamLimit.objects.filter(stream="orders").update(maxlen=7)
+            StreamLimit.objects.filter(pattern="orders").update(maxlen=7)
             services.publish_limits()
         return real(client, wanted, compared=compared)
 

@@ -15,7 +15,7 @@ from django.db.models import F
 
 from streams import services, store, tasks
 from streams.engine.trimming import Trimming
-from streams.models import Enforcement, StreamLimit, TrimRun
+from streams.models import Enforcement, Stream, StreamLimit, TrimRun
 from streams.services import enforcement
 from tests.streams.factories import fill, make_group, make_row
 from tradeul_ops.demo.servers import free_port
@@ -53,23 +53,23 @@ def test_a_sweep_cuts_what_is_due_to_maxlen_and_the_rest_past_its_threshold(redi
     assert redis.xlen("past its threshold") <= 1099
     assert (redis.xlen("within its threshold"), redis.xlen("off"), redis.exists("absent")) == (1200, 5000, 0)
     assert Enforcement.objects.get().ran_at == NOW
-    due = {row.stream: row.due_at for row in StreamLimit.objects.filter(enabled=True)}
+    due = {row.name: row.due_at for row in Stream.objects.exclude(name="off")}
     assert due["due"] == due["absent"] == later(30)
     assert due["past its threshold"] == due["within its threshold"] == later(5)
 
     assert services.enforce_limits(later(4)) == 0
     assert services.enforce_limits(later(5)) == 1
     assert redis.xlen("within its threshold") <= 1099
-    assert StreamLimit.objects.get(stream="within its threshold").due_at == later(35)
+    assert Stream.objects.get(name="within its threshold").due_at == later(35)
 
 
 def test_a_late_sweep_keeps_the_rhythm(redis: Redis) -> None:
     """Sweeps are five seconds apart: an interval counted from each would come out longer than it was set."""
     make_row(due_at=later(-3))
     services.enforce_limits(NOW)
-    assert StreamLimit.objects.get().due_at == later(27)
+    assert Stream.objects.get().due_at == later(27)
     services.enforce_limits(later(3600))
-    assert StreamLimit.objects.get().due_at == later(3630), "what was missed in an hour is not made up for"
+    assert Stream.objects.get().due_at == later(3630), "what was missed in an hour is not made up for"
 
 
 def test_between_intervals_a_held_stream_is_left_alone(redis: Redis) -> None:
@@ -106,10 +106,10 @@ def test_a_group_that_holds_is_named_and_let_go_of(redis: Redis) -> None:
     make_group(redis, "orders", "pricing")
     services.enforce_limits(NOW)
     assert not TrimRun.objects.exists(), "nothing was trimmed"
-    assert StreamLimit.objects.get().held_by == "pricing"
+    assert Stream.objects.get().held_by == "pricing"
     redis.xgroup_destroy("orders", "pricing")
     services.enforce_limits(later(30))
-    assert StreamLimit.objects.get().held_by == ""
+    assert Stream.objects.get().held_by == ""
     assert redis.xlen("orders") <= 1099
 
 
@@ -122,7 +122,7 @@ def test_what_the_ceiling_cost_is_recorded_and_said(redis: Redis, caplog: pytest
     assert run.forced == run.trimmed == 5000 - redis.xlen("orders")
     assert run.held_by == "abandoned"
     assert [record.getMessage() for record in caplog.records] == [run.detail]
-    assert "a group may still have needed" in run.detail
+    assert "lost 2,000 unread entries" in run.detail
     assert Enforcement.objects.get().forced == run.forced
 
 
@@ -194,7 +194,7 @@ def test_an_error_in_the_middle_loses_neither_the_record_nor_the_turn(
 
     def fails_in_b(client: Redis, trimming: Trimming, *, until: float) -> None:
         if trimming.trim.stream == "b":
-            trimming.take([500, 0, 4500, b"", b""])
+            trimming.take([500, 0, 4500, b"", b"", []])
             raise store.StoreUnavailable("Redis does not answer: gone")
         real(client, trimming, until=until)
 
@@ -202,7 +202,7 @@ def test_an_error_in_the_middle_loses_neither_the_record_nor_the_turn(
     with pytest.raises(store.StoreUnavailable):
         services.enforce_limits(NOW)
     assert dict(TrimRun.objects.values_list("stream", "trimmed")) == {"": 0, "a": 5000 - redis.xlen("a"), "b": 500}
-    due = dict(StreamLimit.objects.values_list("stream", "due_at"))
+    due = dict(Stream.objects.values_list("name", "due_at"))
     assert due == {"a": later(30), "b": later(-1), "c": NOW}
 
 
@@ -213,7 +213,7 @@ def test_what_does_not_fit_into_a_sweep_comes_first_in_the_next(redis: Redis, mo
         fill(redis, stream, 5000)
     monkeypatch.setattr(services.enforcement, "SWEEP_SECONDS", 0.0)
     assert services.enforce_limits(NOW) == 0
-    assert dict(StreamLimit.objects.values_list("stream", "due_at")) == {"a": None, "b": NOW}
+    assert dict(Stream.objects.values_list("name", "due_at")) == {"a": None, "b": NOW}
     monkeypatch.undo()
     assert services.enforce_limits(NOW) == 2
 
@@ -229,7 +229,7 @@ def test_an_edit_during_a_trim_is_not_forgotten(redis: Redis, admin_user: Any, m
 
     monkeypatch.setattr(store, "trim", edited)
     services.enforce_limits(NOW)
-    assert StreamLimit.objects.get().due_at is None
+    assert Stream.objects.get().due_at is None
     monkeypatch.undo()
     services.enforce_limits(later(1))
     assert redis.xlen("orders") <= 199

@@ -25,7 +25,8 @@ urlpatterns = [path("admin/", admin.site.urls)]
 pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
 
 VALID = {
-    "stream": "orders",
+    "pattern": "orders",
+    "priority": 0,
     "maxlen": "1000",
     "trim_threshold": "1200",
     "trim_interval": "30",
@@ -51,9 +52,9 @@ MISTAKES = [
     ({"hard_maxlen": "1199"}, "hard_maxlen"),
     ({"hard_maxlen": ""}, "hard_maxlen"),
     ({"hard_maxlen": "many"}, "hard_maxlen"),
-    ({"stream": ""}, "stream"),
-    ({"stream": ":version"}, "stream"),
-    ({"stream": "a\x00b"}, "stream"),
+    ({"pattern": ""}, "pattern"),
+    ({"pattern": ":version"}, "pattern"),
+    ({"pattern": "a\x00b"}, "pattern"),
 ]
 
 
@@ -77,7 +78,7 @@ def test_what_is_valid_is_valid() -> None:
 
 def test_a_stream_has_one_limit() -> None:
     make_row("orders")
-    assert list(StreamLimitForm(VALID).errors) == ["stream"]
+    assert list(StreamLimitForm(VALID).errors) == ["pattern"]
 
 
 def test_the_form_shows_what_is_in_force_and_hands_on_what_changed() -> None:
@@ -160,7 +161,7 @@ def test_admin_knows_the_same_mistakes(admin_client: Client, changes: dict[str, 
         answer = admin_client.post(url, {**VALID, **changes})
         assert answer.status_code == 200
         assert list(answer.context["adminform"].form.errors) == [field]
-    assert list(StreamLimit.objects.values_list("stream", "maxlen", "trim_threshold")) == [("unchanged", 1000, 1200)]
+    assert list(StreamLimit.objects.values_list("pattern", "maxlen", "trim_threshold")) == [("unchanged", 1000, 1200)]
     assert not LogEntry.objects.exists()
 
 
@@ -170,7 +171,7 @@ def test_admin_adds_switches_and_deletes(
     listed = reverse("admin:streams_streamlimit_changelist")
     with django_capture_on_commit_callbacks(execute=True):
         admin_client.post(reverse("admin:streams_streamlimit_add"), VALID)
-        admin_client.post(reverse("admin:streams_streamlimit_add"), {**VALID, "stream": "trades"})
+        admin_client.post(reverse("admin:streams_streamlimit_add"), {**VALID, "pattern": "trades"})
     orders, trades = StreamLimit.objects.all()
     for action, enabled in (("switch_off", False), ("switch_on", True), ("switch_off", False)):
         with django_capture_on_commit_callbacks(execute=True):

@@ -13,7 +13,7 @@ from streams.engine.limits import Limit
 from streams.engine.loss import ANY_LOSS, Cut, LossPreview, preview_loss, unreadable
 from streams.engine.state import GroupState, StreamState
 from streams.store import groups
-from tests.streams.factories import fill, make_group, make_limit
+from tests.streams.factories import fill, make_group, make_limit, make_rule
 from tradeul_ops.demo.servers import free_port
 
 Redis = redis_library.Redis
@@ -174,24 +174,24 @@ def test_what_is_pending_but_gone_is_no_loss(redis: Redis) -> None:
     assert store.read_oldest_pending(redis, state) == {"scanner": "201-0"}
 
 
-def test_the_preview_says_what_a_trim_then_does(redis: Redis) -> None:
+def test_the_preview_says_what_a_trim_then_does(db: None, redis: Redis) -> None:
     """Each group's unread and pending, counted before and after the exact trim that the limit orders."""
     fill(redis, "orders", 1000)
     make_group(redis, "orders", "slow", read=100, acknowledged=50)
     make_group(redis, "orders", "late", start="650-0")  # its lag is unknown to the server
     redis.xgroup_create("orders", "done", "$")
-    said = services.preview_change(None, make_limit(maxlen=400, protect_groups=False, approximate=False), now=NOW)
-    losses = {group.name: (group.undelivered, group.pending) for group in said.groups}
+    said = services.preview_rule(None, make_rule(maxlen=400, protect_groups=False, approximate=False), now=NOW)
+    losses = {group.name: (group.undelivered, group.pending) for group in said.losses[0].groups}
     assert losses == {"slow": (500, 50), "late": (0, 0), "done": (0, 0)}
     redis.xtrim("orders", maxlen=400, approximate=False)
     assert len(redis.xreadgroup("slow", "c", {"orders": ">"})[0][1]) == 900 - 500
     assert len(redis.xreadgroup("late", "c", {"orders": ">"})[0][1]) == 350
 
 
-def test_a_key_that_is_no_stream_loses_nothing_and_a_redis_away_says_so(redis: Redis, settings: Any) -> None:
+def test_a_key_that_is_no_stream_loses_nothing_and_a_redis_away_says_so(db: None, redis: Redis, settings: Any) -> None:
     redis.set("test:string", "x")
-    said = services.preview_change(None, make_limit("test:string"), now=NOW)
+    said = services.preview_rule(None, make_rule("test:string"), now=NOW)
     assert not said.needs_consent and "is no stream" in said.sentence
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
-    away = services.preview_change(None, make_limit(), now=NOW)
+    away = services.preview_rule(None, make_rule(), now=NOW)
     assert away.at_most is None and "Redis does not answer" in away.sentence

@@ -37,7 +37,7 @@ def test_the_guides_limits_come_and_go(migrate: Callable[..., Rows]) -> None:
     migrate(SCHEMA)
     StreamLimit.objects.all().delete()
     migrate(DATA)
-    assert {row.stream: row.limit for row in StreamLimit.objects.all()} == GUIDE_LIMITS
+    assert {row.pattern: row.rule for row in StreamLimit.objects.all()} == GUIDE_LIMITS
     assert not migrate(SCHEMA).exists()
 
 
@@ -45,7 +45,7 @@ def test_a_limit_that_is_there_is_left_as_it_is(migrate: Callable[..., Rows]) ->
     rows = migrate(SCHEMA)
     rows.all().delete()
     rows.create(
-        stream="snapshots:raw",
+        pattern="snapshots:raw",
         maxlen=7,
         trim_threshold=8,
         trim_interval=timedelta(seconds=9),
@@ -53,10 +53,10 @@ def test_a_limit_that_is_there_is_left_as_it_is(migrate: Callable[..., Rows]) ->
     )
     migrate(DATA)
     assert StreamLimit.objects.count() == 5
-    assert StreamLimit.objects.get(stream="snapshots:raw").maxlen == 7
-    StreamLimit.objects.filter(stream="tickers:filtered").update(maxlen=499)
+    assert StreamLimit.objects.get(pattern="snapshots:raw").maxlen == 7
+    StreamLimit.objects.filter(pattern="tickers:filtered").update(maxlen=499)
     left = migrate(SCHEMA)
-    assert dict(left.values_list("stream", "maxlen")) == {"snapshots:raw": 7, "tickers:filtered": 499}
+    assert dict(left.values_list("pattern", "maxlen")) == {"snapshots:raw": 7, "tickers:filtered": 499}
 
 
 def test_to_zero_and_back(migrate: Callable[..., Rows]) -> None:

@@ -9,10 +9,10 @@ import pytest
 import redis as redis_library
 
 from streams import store
-from streams.engine.limits import to_wire
 from streams.engine.plan import plan_trim
 from streams.engine.trimming import Trimming
-from tests.streams.factories import fill, make_group, make_limit
+from streams.engine.wire import to_wire
+from tests.streams.factories import fill, make_group, make_limit, rule_of
 from tradeul_ops import connections
 from tradeul_ops.demo.servers import ValkeyServer, free_port
 
@@ -36,7 +36,7 @@ def test_a_full_server_is_rescued(full: redis_library.Redis, protect: bool) -> N
     with pytest.raises(redis_library.exceptions.OutOfMemoryError):
         full.xadd("orders", {"data": b"x"}, maxlen=10)  # it would free memory, and is refused all the same
     with pytest.raises(store.OutOfMemory):
-        store.publish_limits(full, {"orders": to_wire(limit)}, compared=store.read_published(full))
+        store.publish_limits(full, {"orders": to_wire(rule_of(limit))}, compared=store.read_published(full))
 
     full.script_flush()  # as after a restart
     state = store.read_states(full, ["orders"])["orders"]
@@ -45,7 +45,7 @@ def test_a_full_server_is_rescued(full: redis_library.Redis, protect: bool) -> N
 
     assert full.xlen("orders") == 1000
     full.xadd("orders", {"data": b"x"})
-    assert store.publish_limits(full, {"orders": to_wire(limit)}, compared=store.read_published(full)) == 1
+    assert store.publish_limits(full, {"orders": to_wire(rule_of(limit))}, compared=store.read_published(full)) == 1
 
 
 def test_a_full_server_is_rescued_beneath_a_group_up_to_the_ceiling(full: redis_library.Redis) -> None:

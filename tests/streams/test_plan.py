@@ -71,14 +71,13 @@ class Server:
     needed: int = 0  # by a group: the newest entries
 
     def answer(self, call: Call) -> object:
-        if call[0] == SAFE_TRIM:
-            _, _, soft, hard, budget, mode = call
-            removed = self._remove(max(int(soft), self.needed), budget, exact=mode == "=")
-            forced = self._remove(int(hard), int(budget) - removed, exact=False)
-            return [removed, forced, self.length, b"5-0" if self.needed else b"", b"slow" if self.needed else b""]
-        if call[3] == "~":
-            return self._remove(int(call[4]), call[6], exact=False)
-        return self._remove(int(call[4]), None, exact=True)
+        name, _, soft, hard, budget, mode, _, _ = call
+        assert name == SAFE_TRIM
+        needed = self.needed if hard else 0
+        removed = self._remove(max(int(soft), needed), budget, exact=mode == "=")
+        forced = self._remove(int(hard), int(budget) - removed, exact=False) if hard else 0
+        lost = [[b"slow", forced, 0]] if forced else []
+        return [removed, forced, self.length, b"5-0" if needed else b"", b"slow" if needed else b"", lost]
 
     def _remove(self, to: int, budget: int | None, *, exact: bool) -> int:
         above = max(0, self.length - to)
@@ -159,7 +158,9 @@ def test_a_lag_is_corrected_by_what_is_certain(
 
 
 def test_a_group_may_be_called_anything() -> None:
-    read = state_from_reply("orders", reply=[1, None, None, b"1-0", b"1-0", [[b"\xff", 0, 0, b"1-0", None]]])
+    read = state_from_reply(
+        "orders", reply=[1, None, None, b"1-0", b"1-0", [[b"\xff", 0, 0, b"1-0", None]], None, b"5"]
+    )
     assert read.groups[0].name == "\\xff"
     assert read.entries_added is None
 

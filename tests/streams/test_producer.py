@@ -14,10 +14,11 @@ import pytest
 import redis as redis_library
 
 from streams import store
-from streams.engine.limits import CHANNEL, KNOWN_KEY, LIMITS_KEY, VERSION_FIELD, Limit, to_wire
+from streams.engine.limits import Limit
+from streams.engine.wire import CHANNEL, KNOWN_KEY, LIMITS_KEY, VERSION_FIELD, to_wire
 from streams.producer import NotStarted, StreamProducer
 from streams.producer._xadd import options_of
-from tests.streams.factories import make_limit
+from tests.streams.factories import make_limit, rule_of
 from tradeul_ops import connections
 from tradeul_ops.demo.servers import ValkeyServer, free_port
 
@@ -26,7 +27,7 @@ SECOND = timedelta(seconds=1)
 
 
 def publish(client: Redis, *limits: Limit) -> int | None:
-    wanted = {limit.stream: to_wire(limit) for limit in limits}
+    wanted = {limit.stream: to_wire(rule_of(limit)) for limit in limits}
     return store.publish_limits(client, wanted, compared=store.read_published(client))
 
 
@@ -122,7 +123,7 @@ def test_an_edit_acts_although_nobody_said_so(
     publish(redis, soft(200))
     wait_until(lambda: producer.version == 1, "the first limits are read", within=SECOND)
     for maxlen in (20, 10):  # the first may be read by a reload that something said before it brought about
-        redis.hset(LIMITS_KEY, "orders", to_wire(soft(maxlen)))
+        redis.hset(LIMITS_KEY, "orders", to_wire(rule_of(soft(maxlen))))
         wait_until(becomes(producer, redis, maxlen), "the new limit acts", within=timedelta(seconds=4))
 
 
@@ -147,7 +148,7 @@ def test_a_limit_that_cannot_be_read_leaves_the_one_before_it(
     publish(redis, soft(10), soft(10, "trades"))
     wait_until(lambda: producer.version == 1, "the first limits are read", within=SECOND)
     with caplog.at_level(logging.WARNING):
-        redis.hset(LIMITS_KEY, mapping={"orders": "{", "trades": to_wire(soft(5, "trades")), VERSION_FIELD: 2})
+        redis.hset(LIMITS_KEY, mapping={"orders": "{", "trades": to_wire(rule_of(soft(5, "trades"))), VERSION_FIELD: 2})
         redis.publish(CHANNEL, 2)
         wait_until(lambda: producer.version == 2, "the next version is read", within=SECOND)
     assert "orders" in caplog.text

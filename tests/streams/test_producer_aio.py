@@ -12,9 +12,9 @@ import redis as redis_library
 import redis.asyncio
 
 from streams import store
-from streams.engine.limits import LIMITS_KEY, to_wire
+from streams.engine.wire import LIMITS_KEY, to_wire
 from streams.producer import NotStarted, _process, aio, get_stream_manager, initialize_stream_manager
-from tests.streams.factories import fill, make_group, make_limit
+from tests.streams.factories import fill, make_group, make_limit, rule_of
 from tests.streams.test_producer import heard, publish, soft
 
 Redis = redis_library.Redis
@@ -91,7 +91,7 @@ def test_an_edit_acts(redis: Redis, redis_url: str, how: str) -> None:
         async with started(redis_url) as manager:
             await until(lambda: heard(redis), "it listens")
             if how == "raw HSET":
-                redis.hset(LIMITS_KEY, "orders", to_wire(soft(20)))
+                redis.hset(LIMITS_KEY, "orders", to_wire(rule_of(soft(20))))
             else:
                 if "killed" in how:
                     redis.execute_command("CLIENT", "KILL", "TYPE", "pubsub")

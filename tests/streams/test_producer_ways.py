@@ -10,7 +10,7 @@ import pytest
 import redis as redis_library
 import redis.asyncio as redis_asyncio
 
-from streams.engine.limits import KNOWN_KEY
+from streams.engine.wire import KNOWN_KEY
 from streams.producer import (
     RedisStreamManager,
     StreamProducer,

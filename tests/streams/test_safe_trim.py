@@ -21,7 +21,7 @@ Redis = redis_library.Redis
 
 def trim(client: Redis, limit: Limit) -> Trimming:
     """As the console does it, at once."""
-    read = store.read_states(client, [limit.stream])[limit.stream]
+    read = store.read_states(client, [limit.stream], newest_of=[limit.stream])[limit.stream]
     assert not isinstance(read, store.StreamError)
     plan = plan_trim(read, limit=limit, due=True)
     assert not isinstance(plan, Skip), plan

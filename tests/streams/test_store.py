@@ -10,11 +10,11 @@ import redis as redis_library
 
 from streams import store
 from streams.engine import producers
-from streams.engine.limits import CHANNEL, LIMITS_KEY, to_wire
 from streams.engine.plan import plan_trim
 from streams.engine.state import StreamState
 from streams.engine.trimming import Trimming
-from tests.streams.factories import fill, make_group, make_limit
+from streams.engine.wire import CHANNEL, LIMITS_KEY, to_wire
+from tests.streams.factories import fill, make_group, make_limit, make_rule, rule_of
 from tradeul_ops import connections
 from tradeul_ops.demo.servers import ValkeyServer, free_port
 
@@ -105,7 +105,7 @@ def test_a_policy_that_evicts_whole_streams_is_told(redis: Redis) -> None:
 
 
 def wanted(*limits: object) -> dict[str, str]:
-    return {limit.stream: to_wire(limit) for limit in limits}
+    return {limit.stream: to_wire(rule_of(limit)) for limit in limits}
 
 
 def publish(client: Redis, limits: dict[str, str]) -> int | None:
@@ -138,14 +138,14 @@ def test_what_somebody_else_wrote_into_the_hash_is_put_right(redis: Redis) -> No
     publish(redis, wanted(make_limit("orders")))
     redis.hset(LIMITS_KEY, mapping={"orders": "junk", "foreign": "junk"})
     publish(redis, wanted(make_limit("orders")))
-    assert redis.hgetall(LIMITS_KEY) == {b"orders": to_wire(make_limit("orders")).encode(), b":version": b"2"}
+    assert redis.hgetall(LIMITS_KEY) == {b"orders": to_wire(make_rule("orders")).encode(), b":version": b"2"}
 
 
 def test_of_two_who_publish_the_one_with_older_rows_is_told(redis: Redis) -> None:
     before = store.read_published(redis)
     publish(redis, wanted(make_limit("orders", maxlen=2)))
     assert store.publish_limits(redis, wanted(make_limit("orders", maxlen=1)), compared=before) is None
-    assert store.read_published(redis).limits["orders"].decode() == to_wire(make_limit("orders", maxlen=2))
+    assert store.read_published(redis).limits["orders"].decode() == to_wire(make_rule("orders", maxlen=2))
 
 
 def test_hundreds_of_limits_are_published_in_one_go(redis: Redis) -> None:

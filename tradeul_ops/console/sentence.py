@@ -112,7 +112,7 @@ def _things(overview: Overview) -> list[Finding]:
     found = []
     if (streams := _fresh(overview.streams)) is not None:
         for row in (row for row in streams.rows if row.enabled or row.condition == "over"):
-            link = reverse("streams:limit", args=[row.limit_id])
+            link = reverse("streams:stream", args=[row.stream])
             found.append(Finding(row.condition, f"{row.stream}: {row.why}", link))
     if (snapshots := _fresh(overview.snapshots)) is not None:
         for snapshot in (row for row in snapshots.rows if row.enabled):

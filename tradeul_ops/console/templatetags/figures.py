@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -19,6 +20,19 @@ MARKS = {"within": "●", "attention": "▲", "over": "■", "unknown": "○"}
 def count(value: int | None) -> str:
     """12345 → 12,345."""
     return UNKNOWN if value is None else f"{value:,}"
+
+
+@register.filter
+def bound(value: int | timedelta | None) -> str:
+    """A bound, or the dash of one that is not set."""
+    if value is None:
+        return "–"
+    return span(value) if isinstance(value, timedelta) else count(value)
+
+
+@register.filter
+def item(values: Mapping[str, Any], name: str) -> Any:
+    return values.get(name)
 
 
 @register.filter(name="bytes")
@@ -76,17 +90,23 @@ def condition(word: str, *, told: bool = False) -> dict[str, Any]:
 
 @register.inclusion_tag("_gauge.html")
 def gauge(
-    length: int, maxlen: int, ceiling: int | None = None, word: str = "within", *, full: float | None = None
+    length: int | None,
+    maxlen: int | None,
+    ceiling: int | None = None,
+    word: str = "within",
+    *,
+    full: float | None = None,
 ) -> dict[str, Any]:
     """A track with its fill, a tick at the limit and a heavier one at the ceiling, in hundredths of the track.
 
     `full` is what the whole track stands for; by default a little more than the limit, and always all that is drawn.
+    None: unknown, or no such limit.
     """
-    full = max(length, full or maxlen * 1.25, ceiling or 0) or 1
+    full = max(length or 0, full or (maxlen or 0) * 1.25, ceiling or 0) or 1
     return {
-        "fill": round(100 * length / full, 2),
-        "limit": round(100 * maxlen / full, 2),
+        "fill": round(100 * (length or 0) / full, 2),
+        "limit": round(100 * maxlen / full, 2) if maxlen else None,
         "ceiling": round(100 * ceiling / full, 2) if ceiling else None,
-        "title": f"{length:,} of {maxlen:,}" + (f", ceiling {ceiling:,}" if ceiling else ""),
+        "title": f"{count(length)} of {bound(maxlen)}" + (f", ceiling {ceiling:,}" if ceiling else ""),
         "word": word,
     }

@@ -1,0 +1,57 @@
+"""What each trim did, and the running totals."""
+
+from __future__ import annotations
+
+from django.db import models
+from django.db.models import F, Q
+
+from tradeul_ops.runs import Run
+
+
+class TrimRun(Run):
+    """One trim that removed something, or one failure and how long it lasted; with `stream` empty, of the whole sweep.
+
+    Bytes are the server's estimates. `forced` is the part of `trimmed` that the ceiling took although a group may still
+    have needed it (at most); `losses` says what each group lost by it, {group: {undelivered, pending}}, undelivered
+    null where the server can't say. `stopped`: why it went no further.
+    """
+
+    stream = models.CharField(max_length=512, blank=True)
+    length_before = models.BigIntegerField(null=True)
+    length_after = models.BigIntegerField(null=True)
+    bytes_before = models.BigIntegerField(null=True)
+    bytes_after = models.BigIntegerField(null=True)
+    trimmed = models.BigIntegerField(default=0)
+    forced = models.BigIntegerField(default=0)
+    floor = models.CharField(max_length=48, blank=True)
+    held_by = models.TextField(blank=True)
+    losses = models.JSONField(default=dict, blank=True)
+    stopped = models.CharField(max_length=20, blank=True, default="")
+    duration_us = models.BigIntegerField(default=0)
+
+    class Meta(Run.Meta):
+        indexes = (models.Index("stream", F("id").desc(), name="trim_run_of_stream"),)
+
+    @property
+    def bytes_freed(self) -> int | None:
+        """At least 0: producers add between the two readings."""
+        if self.bytes_before is None or self.bytes_after is None:
+            return None
+        return max(0, self.bytes_before - self.bytes_after)
+
+
+class Enforcement(models.Model):
+    """The one row that says when limits were last enforced, and what that removed since install: history is pruned."""
+
+    id = models.SmallIntegerField(primary_key=True, default=1)
+    ran_at = models.DateTimeField(null=True)
+    trims = models.BigIntegerField(default=0, db_default=0)
+    trimmed = models.BigIntegerField(default=0, db_default=0)
+    forced = models.BigIntegerField(default=0, db_default=0)
+    bytes_trimmed = models.BigIntegerField(default=0, db_default=0)
+
+    class Meta:
+        constraints = (models.CheckConstraint(name="enforcement_is_one_row", condition=Q(id=1)),)
+
+    def __str__(self) -> str:
+        return f"enforced at {self.ran_at}"

@@ -1,0 +1,57 @@
+"""Finds the streams there are: by SCAN at a bounded rate, and from what producers told. Reads no stream's entries."""
+
+from __future__ import annotations
+
+import logging
+from datetime import datetime, timedelta
+
+from streams import store
+from streams.engine.suggest import Suggestion, suggest_limit
+from streams.models import Stream
+from streams.services.rules import load_rules, remember
+from tradeul_ops.connections import data_redis
+
+STREAMS_KEPT = 20_000
+LONGEST_NAME = 512  # the column's
+GONE_AFTER = timedelta(hours=24)  # a stream that was not found for so long is forgotten, unless a limit names it
+KEYS_PER_RUN = 200_000  # stepped over; what is left comes next time
+
+logger = logging.getLogger(__name__)
+
+_cursor = store.ScanCursor()  # where the last run of this process stopped
+
+
+def discover_streams(*, now: datetime) -> int:
+    """Remembers every stream that it comes upon; returns how many were new. Raises StoreError."""
+    client = data_redis()
+    seen = store.scan_streams(client, _cursor, keys=KEYS_PER_RUN) | store.read_known(client)
+    found = {name for name in seen if _storable(name)}
+    known = set(Stream.objects.values_list("name", flat=True))
+    room = max(0, STREAMS_KEPT - len(known))
+    new = sorted(found - known)
+    if len(new) > room:
+        logger.warning("%d streams are not remembered: %d are, and no more are kept.", len(new) - room, STREAMS_KEPT)
+    remember(new[:room])
+    for start in range(0, len(names := sorted(found)), 1000):
+        Stream.objects.filter(name__in=names[start : start + 1000]).update(seen_at=now)
+    _forget(now=now)
+    return len(new[:room])
+
+
+def _storable(name: str) -> bool:
+    """Keys are bytes: one that is no text can't be a row, and no limit can name it. A pattern's * matches it all the
+    same, at producers."""
+    return 0 < len(name) <= LONGEST_NAME and "\0" not in name and not any("\ud800" <= sign <= "\udfff" for sign in name)
+
+
+def _forget(*, now: datetime) -> None:
+    gone = Stream.objects.filter(seen_at__lt=now - GONE_AFTER).exclude(name__in=load_rules().exact_streams)
+    gone.delete()
+
+
+def suggestion_for(stream: str) -> Suggestion:
+    """Raises StoreError."""
+    state = store.read_states(data_redis(), [stream], newest_of=[stream])[stream]
+    if isinstance(state, store.StreamError):
+        raise state
+    return suggest_limit(state)

@@ -1,0 +1,7 @@
+"""The stream pages. Save only through `services`."""
+
+from streams.views.inline import maxlen, row
+from streams.views.limits import delete, limit, new, preview
+from streams.views.streams import stream, streams
+
+__all__ = ["delete", "limit", "maxlen", "new", "preview", "row", "stream", "streams"]

@@ -1,0 +1,95 @@
+"""The list of streams, and one stream: how it stands, which limit holds, who reads it, what is in it."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from django.contrib.auth.decorators import login_required
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from streams import services
+from streams.engine.ids import EntryId, parse_id
+from streams.engine.rules import Effective
+from streams.metrics import StreamRow, stream_row, streams_summary
+from streams.models import StreamLimit, TrimRun
+from streams.store import StoreError
+
+RUNS_SHOWN = 20
+
+
+@require_safe
+@login_required
+def streams(request: HttpRequest) -> HttpResponse:
+    now = timezone.now()
+    context: dict[str, Any] = {"now": now, "patterns": patterns()}
+    try:
+        context["summary"] = streams_summary(now=now)
+    except StoreError as error:
+        context |= {"error": str(error), "limits": StreamLimit.objects.all()}
+    return render(request, "streams/_list.html" if request.htmx else "streams/list.html", context)
+
+
+@require_safe
+@login_required
+def stream(request: HttpRequest, name: str) -> HttpResponse:
+    """By its name. One that has a limit of its own is shown with that limit's form."""
+    effective = services.load_rules().effective(name)
+    own = effective.own
+    if own is not None and own.stream == name:
+        found = StreamLimit.objects.get(pattern=own.pattern, is_ceiling=False)
+        query = request.GET.urlencode()
+        return redirect(f"{reverse('streams:limit', args=[found.pk])}{'?' if query else ''}{query}")
+    context = stream_context(request, name, effective)
+    return render(request, "streams/stream.html", context)
+
+
+def stream_context(request: HttpRequest, name: str, effective: Effective) -> dict[str, Any]:
+    context: dict[str, Any] = {"stream": name, "effective": effective, "limit_ids": limit_ids(effective)}
+    context["runs"] = TrimRun.objects.filter(stream=name)[:RUNS_SHOWN]
+    try:
+        context["row"] = row_of(name)
+        context |= _inside(request, name)
+    except StoreError as error:
+        context["error"] = str(error)
+    return context
+
+
+def row_of(name: str) -> StreamRow | None:
+    return stream_row(name, now=timezone.now())
+
+
+def limit_ids(effective: Effective) -> dict[str, int]:
+    """Key of a rule → id of its row."""
+    rules = [rule for rule in (effective.own, *effective.ceilings, *effective.lost) if rule]
+    rows = StreamLimit.objects.filter(pattern__in={rule.pattern for rule in rules})
+    return {row.rule.key: row.pk for row in rows}
+
+
+def patterns() -> list[StreamLimit]:
+    """The limits that are for more than one stream, or only tighten: a table of streams alone would not show them."""
+    return [row for row in StreamLimit.objects.all() if row.is_ceiling or row.rule.stream is None]
+
+
+def _inside(request: HttpRequest, stream: str) -> dict[str, Any]:
+    """A page of entries, and who reads in the group that was asked for. Each may fail without the other."""
+    context: dict[str, Any] = {}
+    if group := request.GET.get("group"):
+        try:
+            context["group"] = services.group_detail(stream, group, consumer=request.GET.get("consumer") or None)
+        except StoreError as error:
+            context["group_error"] = str(error)
+    try:
+        before, after = _id(request.GET.get("before")), _id(request.GET.get("after"))
+        context["entries"] = services.entry_page(stream, before=before, after=after)
+    except (ValueError, StoreError) as error:
+        context["entries_error"] = str(error)
+    return context
+
+
+def _id(said: str | None) -> EntryId | None:
+    """Raises ValueError."""
+    return parse_id(said) if said else None
