@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from streams import store
+from streams.engine.abandoned import AbandonedGroup
 from streams.engine.condition import Condition, condition_of
 from streams.engine.limits import Limit
 from streams.engine.plan import arithmetic, in_entries
@@ -18,6 +19,7 @@ from streams.engine.rules import Effective
 from streams.engine.state import GroupState, StreamState
 from streams.models import Enforcement, Stream, TrimRun
 from streams.services import load_rules_and_ids, remember
+from streams.services.trends import UNSEEN, Course, read_courses
 from streams.store import RedisMemory
 from tradeul_ops.connections import data_redis
 from tradeul_ops.runs import Outcome
@@ -71,6 +73,11 @@ class StreamRow:
     why: str
     arithmetic: str | None
     last_trim: LastTrim | None
+    course: Course = UNSEEN
+
+    @property
+    def abandoned(self) -> tuple[AbandonedGroup, ...]:
+        return self.course.abandoned
 
 
 @dataclass(frozen=True)
@@ -101,7 +108,7 @@ def streams_summary(*, now: datetime) -> StreamsSummary:
     found = [(stream, rules.effective(stream.name)) for stream in streams]
     return StreamsSummary(
         memory=store.read_memory(client),
-        rows=_rows(client, found, ids=ids, enforced=_enforced(totals, now)),
+        rows=_rows(client, found, ids=ids, enforced=_enforced(totals, now), now=now),
         unmanaged=tuple(stream.name for stream, effective in found if effective.limit is None and stream.seen_at),
         producers=store.read_producers(client),
         version=store.read_published(client).version,
@@ -119,7 +126,7 @@ def stream_row(name: str, *, now: datetime) -> StreamRow | None:
         return None
     remember([name])
     found = [(stream, effective) for stream in _streams().filter(name=name)]
-    return next(iter(_rows(data_redis(), found, ids=ids, enforced=_enforced(_enforcement(), now))), None)
+    return next(iter(_rows(data_redis(), found, ids=ids, enforced=_enforced(_enforcement(), now), now=now)), None)
 
 
 def guide_metrics(*, now: datetime) -> dict[str, Any]:
@@ -166,7 +173,7 @@ def _streams() -> QuerySet[Any]:
 
 
 def _rows(
-    client: Any, found: list[tuple[Any, Effective]], *, ids: Mapping[str, int], enforced: bool
+    client: Any, found: list[tuple[Any, Effective]], *, ids: Mapping[str, int], enforced: bool, now: datetime
 ) -> tuple[StreamRow, ...]:
     states = _states(client, [effective for _, effective in found])
     trims = TrimRun.objects.in_bulk([stream.last_trim_id for stream, _ in found if stream.last_trim_id])
@@ -176,7 +183,9 @@ def _rows(
             limit_id = ids[(effective.own or effective.ceilings[0]).key]
             run = trims.get(stream.last_trim_id)
             rows.append(_row(stream, effective, states[stream.name], run, limit_id, enforced))
-    return tuple(rows)
+    limits = {effective.stream: effective.limit for _, effective in found if effective.limit}
+    courses = read_courses(limits, states, now=now)
+    return tuple(replace(row, course=courses[row.stream]) for row in rows)
 
 
 def _states(client: Any, found: list[Effective]) -> dict[str, StreamState | store.StreamError]:

@@ -12,6 +12,7 @@ from django.utils import timezone
 from redis import RedisError  # a cluster client connects when it is made, before any store sees it
 
 from streams import services
+from streams.services import samples
 from streams.store import StoreError
 
 logger = logging.getLogger(__name__)
@@ -53,3 +54,16 @@ def discover_streams() -> None:
 def prune_history() -> None:
     with _or_next_time("prune stream history"):
         services.prune_history()
+        samples.cut_samples()
+
+
+@shared_task(name="streams.take_samples", ignore_result=True)
+def take_samples() -> None:
+    with _or_next_time("sample streams"):
+        samples.take_samples(now=timezone.now())
+
+
+@shared_task(name="streams.prune_samples", ignore_result=True)
+def prune_samples() -> None:
+    with _or_next_time("thin stream samples"):
+        samples.prune_samples(now=timezone.now())

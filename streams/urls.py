@@ -3,6 +3,7 @@
 from django.urls import path
 
 from streams import views
+from streams.pages import groups, history
 
 app_name = "streams"
 urlpatterns = [
@@ -14,4 +15,7 @@ urlpatterns = [
     path("limits/<int:limit_id>/preview", views.preview, name="preview"),
     path("limits/<int:limit_id>/row", views.row, name="row"),
     path("limits/<int:limit_id>/maxlen", views.maxlen, name="maxlen"),
+    path("history.csv", history.as_csv, name="history-csv"),
+    path("history.json", history.as_json, name="history-json"),
+    path("groups/destroy", groups.destroy, name="destroy-group"),
 ]

@@ -29,6 +29,7 @@ def _every(task: str, **interval: float) -> dict[str, object]:
 app.conf.beat_schedule = {
     # what                        task                                how often
     "trim what is due": _every("streams.enforce_limits", seconds=5),
+    "sample streams": _every("streams.take_samples", seconds=10),
     "publish limits again": _every("streams.publish_limits", seconds=30),
     "look for streams": _every("streams.discover_streams", seconds=15),
     "build snapshots": _every("snapshots.build_snapshots", seconds=5),
@@ -36,6 +37,7 @@ app.conf.beat_schedule = {
     "compare policies": _every("timescale.reconcile_policies", seconds=60),
     "prune the audit and sessions": _every("console.prune_history", hours=1),
     "prune stream history": _every("streams.prune_history", hours=1),
+    "thin stream samples": _every("streams.prune_samples", minutes=1),
     "prune snapshot history": _every("snapshots.prune_history", hours=1),
     "prune timescale history": _every("timescale.prune_history", hours=1),
 }

@@ -1,5 +1,6 @@
 """Django's settings, read from the environment (and `.env`). The README lists every variable with its default."""
 
+from datetime import timedelta
 from pathlib import Path
 
 from tradeul_ops import env
@@ -117,6 +118,9 @@ STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.Stati
 LANGUAGE_CODE = "en-us"
 TIME_ZONE = "UTC"
 USE_TZ = True
+
+# --- streams ---------------------------------------------------------------------------------------------------------
+ABANDONED_GROUP_AFTER = timedelta(seconds=env.integer("ABANDONED_GROUP_SECONDS", 3600, minimum=60))
 
 # --- Celery (the beat schedule is in celery.py) ----------------------------------------------------------------------
 CELERY_TASK_IGNORE_RESULT = True  # every run is a row of ours; a result backend would be one more thing to bound

@@ -2,6 +2,7 @@
 
 from streams.models.limits import StreamLimit
 from streams.models.runs import Enforcement, TrimRun
+from streams.models.samples import StreamSample
 from streams.models.streams import Stream
 
-__all__ = ["Enforcement", "Stream", "StreamLimit", "TrimRun"]
+__all__ = ["Enforcement", "Stream", "StreamLimit", "StreamSample", "TrimRun"]

@@ -4,6 +4,7 @@ Every call raises StoreError or a kind of it. Nothing here uses MULTI: at maxmem
 there, and trimming is what must work then.
 """
 
+from streams.store.abandoned import GroupShown, destroy_group, read_clock, read_idle
 from streams.store.discovery import ScanCursor, read_known, scan_streams
 from streams.store.entries import read_entries
 from streams.store.groups import read_cut, read_group, read_idle_groups, read_oldest_pending
@@ -13,6 +14,7 @@ from streams.store.server import OutOfMemory, StoreError, StoreUnavailable, Stre
 from streams.store.streams import read_states, trim
 
 __all__ = [
+    "GroupShown",
     "OutOfMemory",
     "Published",
     "RedisMemory",
@@ -21,10 +23,13 @@ __all__ = [
     "StoreUnavailable",
     "StreamError",
     "WrongType",
+    "destroy_group",
     "publish_limits",
+    "read_clock",
     "read_cut",
     "read_entries",
     "read_group",
+    "read_idle",
     "read_idle_groups",
     "read_known",
     "read_memory",

@@ -36,7 +36,7 @@ def read_cut(client: Client, state: StreamState, *, keep: int) -> Cut | None:
     with translated(state.stream):
         for group in state.groups:
             # From the first id on: what is pending before it is gone already, and stays pending for ever.
-            span = (_raw(client, state.stream, group.name), state.first_id, last_removed, PENDING_COUNTED)
+            span = (raw_name(client, state.stream, group.name), state.first_id, last_removed, PENDING_COUNTED)
             pending[group.name] = (
                 int(run(client, script("count_pending"), keys=(state.stream,), args=span)) if group.pending else 0
             )
@@ -49,7 +49,7 @@ def read_oldest_pending(client: Client, state: StreamState) -> dict[str, str]:
     with translated(state.stream):
         for group in state.groups:
             if group.pending and state.first_id:
-                name = _raw(client, state.stream, group.name)
+                name = raw_name(client, state.stream, group.name)
                 if found := client.xpending_range(state.stream, name, min=state.first_id, max="+", count=1):
                     oldest[group.name] = text(found[0]["message_id"])
     return oldest
@@ -61,7 +61,7 @@ def read_idle_groups(client: Client, state: StreamState, *, idle_for: timedelta)
     with translated(state.stream):
         for group in state.groups:
             if group.consumers:
-                found = client.xinfo_consumers(state.stream, _raw(client, state.stream, group.name))
+                found = client.xinfo_consumers(state.stream, raw_name(client, state.stream, group.name))
                 if found and all(_ms(one["idle"]) >= idle_for for one in found):
                     idle.add(group.name)
     return frozenset(idle)
@@ -73,7 +73,7 @@ def read_group(client: Client, stream: str, name: str, *, consumer: str | None =
     XINFO CONSUMERS can't be bounded: 2,000 of them take 19 ms.
     """
     with translated(stream):
-        group = _raw(client, stream, name)
+        group = raw_name(client, stream, name)
         found: list[dict[str, Any]] = client.xinfo_consumers(stream, group)
         raw = {text(one["name"]): one["name"] for one in found}
         pending = (
@@ -118,7 +118,7 @@ def _nth(client: Client, state: StreamState, command: str, start: str, end: str,
             here = f"({text(last)}"
 
 
-def _raw(client: Client, stream: str, name: str) -> bytes:
+def raw_name(client: Client, stream: str, name: str) -> bytes:
     """A group's name as the server has it. A backslash may stand for a byte that is no text."""
     if "\\" in name:
         for group in client.xinfo_groups(stream):

@@ -51,7 +51,7 @@ def run(client: Client, code: Script, *, keys: Sequence[Any], args: Iterable[Any
 
 
 def run_on_each(
-    client: Client, code: Script, keys: Sequence[str], *, args: Mapping[str, tuple[str, ...]] | None = None
+    client: Client, code: Script, keys: Sequence[str], *, args: Mapping[str, Sequence[Any]] | None = None
 ) -> list[Any]:
     """`code` for each key, with that key's own `args`; in the answer's place its ResponseError."""
     if not keys:

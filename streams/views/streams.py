@@ -16,6 +16,7 @@ from streams.engine.ids import EntryId, parse_id
 from streams.engine.rules import Effective
 from streams.metrics import StreamRow, stream_row, streams_summary
 from streams.models import StreamLimit, TrimRun
+from streams.pages import history
 from streams.store import StoreError
 
 RUNS_SHOWN = 20
@@ -49,9 +50,12 @@ def stream(request: HttpRequest, name: str) -> HttpResponse:
 
 def stream_context(request: HttpRequest, name: str, effective: Effective) -> dict[str, Any]:
     context: dict[str, Any] = {"stream": name, "effective": effective, "limit_ids": limit_ids(effective)}
+    context |= history.context(name, effective.limit, word=request.GET.get("history"))
     context["runs"] = TrimRun.objects.filter(stream=name)[:RUNS_SHOWN]
     try:
         context["row"] = row_of(name)
+        if row := context["row"]:
+            context["quiet_sentences"] = [group.sentence(timezone.now()) for group in row.abandoned]
         context |= _inside(request, name)
     except StoreError as error:
         context["error"] = str(error)

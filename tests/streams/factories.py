@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 import redis as redis_library
@@ -11,7 +11,8 @@ import redis as redis_library
 from streams.engine.limits import Limit
 from streams.engine.patterns import escape
 from streams.engine.rules import BOUNDS, Rule
-from streams.models import Stream, StreamLimit
+from streams.engine.samples import FINE
+from streams.models import Stream, StreamLimit, StreamSample
 
 
 def make_limit(stream: str = "orders", maxlen: int = 1000, **changes: Any) -> Limit:
@@ -61,3 +62,12 @@ def make_group(
         given = client.xreadgroup(name, "consumer", {stream: ">"}, count=read)[0][1]
         if acknowledged:
             client.xack(stream, name, *[id for id, _ in given[:acknowledged]])
+
+
+def make_sample(
+    *, stream: str = "orders", at: datetime, mark: int = FINE, length: int = 100, save: bool = True, **columns: Any
+) -> StreamSample:
+    sample = StreamSample(stream=stream, at=at, mark=mark, length=length, **columns)
+    if save:
+        sample.save()
+    return sample

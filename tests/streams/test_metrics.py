@@ -81,7 +81,7 @@ def test_the_cost_does_not_grow_with_the_rows(redis: Redis, django_assert_num_qu
         make_row(f"stream:{n}")
         fill(redis, f"stream:{n}", 1300)
     services.enforce_limits(NOW)
-    with django_assert_num_queries(4):
+    with django_assert_num_queries(5):
         assert len([row for row in streams_summary(now=NOW).rows if row.last_trim]) == 20
 
 

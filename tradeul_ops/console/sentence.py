@@ -114,6 +114,7 @@ def _things(overview: Overview) -> list[Finding]:
         for row in (row for row in streams.rows if row.enabled or row.condition == "over"):
             link = reverse("streams:stream", args=[row.stream])
             found.append(Finding(row.condition, f"{row.stream}: {row.why}", link))
+            found += [Finding("attention", group.sentence(streams.read_at), link) for group in row.abandoned]
     if (snapshots := _fresh(overview.snapshots)) is not None:
         for snapshot in (row for row in snapshots.rows if row.enabled):
             link = reverse("admin:snapshots_snapshotpolicy_change", args=[snapshot.policy_id])

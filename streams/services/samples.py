@@ -1,0 +1,163 @@
+"""Takes samples of the streams, thins them, and gives them back for pages. Judges none; see engine.trend."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from datetime import datetime, timedelta
+
+from django.db import connection
+
+from streams import store
+from streams.engine.samples import FINE, KEPT_FOR, Sample, Series, mark_of, pack_groups, sample_of
+from streams.engine.state import StreamState
+from streams.engine.trend import GROWTH_WINDOW, RECENT_WINDOW
+from streams.models import Stream, StreamSample
+from streams.services.rules import load_rules
+from tradeul_ops.connections import data_redis
+from tradeul_ops.locks import one_at_a_time
+
+MOST_STREAMS = 1_000  # a tick; those beyond, by name, have no history
+ROWS_KEPT = 3_000_000  # 540 streams, at 5,544 each and half a KB a row; beyond it the finest and oldest go first
+ROWS_A_BATCH = 5_000
+BATCHES_A_RUN = 40  # a minute's run: 200,000 rows, where a minute brings 6,000 of 1,000 streams
+FINE_WINDOW = timedelta(minutes=1)  # of a row's hour, what is drawn from every sample
+
+# Batches, because one DELETE of a million rows holds its locks and its WAL for as long as it takes.
+_THIN = """
+    DELETE FROM streams_streamsample WHERE id IN (
+        SELECT id FROM streams_streamsample WHERE mark = %s AND at < %s ORDER BY at LIMIT %s)
+"""
+_CUT = """
+    DELETE FROM streams_streamsample WHERE id IN (
+        SELECT id FROM streams_streamsample ORDER BY mark, at LIMIT %s)
+"""
+
+
+# As columns: a row a stream, not a row a sample. The minutes come from an index of their own.
+_RECENT = """
+    SELECT stream,
+           array_agg(at_s ORDER BY at_s), array_agg(length ORDER BY at_s), array_agg(bytes ORDER BY at_s),
+           array_agg(entries_added ORDER BY at_s), (array_agg(first_id ORDER BY at_s DESC))[1],
+           '[' || string_agg('[' || at_s || ',' || groups || ']', ',' ORDER BY at_s) || ']'
+    FROM (SELECT stream, length, bytes, entries_added, first_id, extract(epoch FROM at)::float8 AS at_s,
+                 CASE WHEN at >= %s THEN groups::text END AS groups  -- most of a row: it should not be sorted along
+          FROM streams_streamsample
+          WHERE stream = ANY(%s) AND (mark >= 60 AND at >= %s AND at < %s OR at >= %s AND at <= %s)
+          OFFSET 0) AS hour  -- which keeps the two SELECTs apart
+    GROUP BY stream
+"""
+_LAST_TICK = """
+    SELECT max(newest) FROM (SELECT (SELECT max(at) FROM streams_streamsample WHERE mark = m.mark) AS newest
+                             FROM unnest(%s::smallint[]) AS m (mark)) AS marks
+"""
+
+
+def take_samples(*, now: datetime) -> int:
+    """One sample of every known stream that exists, in one round trip and one INSERT; returns how many.
+
+    One at a time; a tick that is sent twice is taken once. Raises StoreError.
+    """
+    with one_at_a_time("streams.take_samples") as mine:
+        return _take(now) if mine else 0
+
+
+def prune_samples(*, now: datetime) -> int:
+    """Thins what is older than its mark lets it be; returns how many rows went.
+
+    At most BATCHES_A_RUN batches: what is left goes in the next minute.
+    """
+    went = batches = 0
+    for mark, kept_for in KEPT_FOR.items():
+        while batches < BATCHES_A_RUN:
+            gone, batches = _execute(_THIN, (mark, now - kept_for, ROWS_A_BATCH)), batches + 1
+            went += gone
+            if gone < ROWS_A_BATCH:
+                break
+    return went
+
+
+def cut_samples() -> int:
+    """Deletes what is more than ROWS_KEPT; returns how many rows went. Counting takes seconds there: once an hour."""
+    went, too_many = 0, StreamSample.objects.count() - ROWS_KEPT
+    while went < too_many and (gone := _execute(_CUT, (min(too_many - went, ROWS_A_BATCH),))):
+        went += gone
+    return went
+
+
+def recent_samples(streams: Iterable[str], *, now: datetime) -> Mapping[str, Series]:
+    """The last hour of each, a sample a minute and of its last minutes all; one query for all.
+
+    A stream without any is missing.
+    """
+    hour, fine, recent = now - GROWTH_WINDOW, now - FINE_WINDOW, now - RECENT_WINDOW
+    with connection.cursor() as cursor:
+        cursor.execute(_RECENT, (recent, list(streams), hour, fine, fine, now))
+        return {
+            stream: Series(
+                times=times,
+                lengths=lengths,
+                bytes=sizes,
+                entries_added=added,
+                first_id=first_id,
+                groups=[(at, packed) for at, packed in json.loads(groups or "[]")],
+            )
+            for stream, times, lengths, sizes, added, first_id, groups in cursor.fetchall()
+        }
+
+
+def samples_between(stream: str, *, since: datetime, until: datetime, mark: int = FINE) -> list[Sample]:
+    """From old to new, those with that mark or a coarser one."""
+    rows = StreamSample.objects.filter(stream=stream, mark__gte=mark, at__gt=since, at__lte=until).order_by("at")
+    return [row.sample for row in rows]
+
+
+def _take(now: datetime) -> int:
+    streams = list(_sampled_streams())
+    last_tick = _last_tick()
+    if last_tick is not None and last_tick >= now:
+        return 0
+    states = store.read_states(data_redis(), streams)
+    before = {} if last_tick is None else _taken_at(last_tick)
+    mark = mark_of(now, previous=last_tick)
+    taken = [
+        (stream, sample_of(state, previous=before.get(stream), at=now))
+        for stream, state in states.items()
+        if isinstance(state, StreamState) and state.exists
+    ]
+    StreamSample.objects.bulk_create(_row(stream, sample, mark) for stream, sample in taken)
+    return len(taken)
+
+
+def _last_tick() -> datetime | None:
+    with connection.cursor() as cursor:
+        cursor.execute(_LAST_TICK, (list(KEPT_FOR),))
+        at: datetime | None = cursor.fetchone()[0]
+        return at
+
+
+def _taken_at(tick: datetime) -> dict[str, Sample]:
+    return {row.stream: row.sample for row in StreamSample.objects.filter(mark__in=KEPT_FOR, at=tick)}
+
+
+def _sampled_streams() -> Iterable[str]:
+    return sorted({*load_rules().exact_streams, *Stream.objects.values_list("name", flat=True)})[:MOST_STREAMS]
+
+
+def _row(stream: str, sample: Sample, mark: int) -> StreamSample:
+    return StreamSample(
+        stream=stream,
+        at=sample.at,
+        mark=mark,
+        length=sample.length,
+        bytes=sample.bytes,
+        entries_added=sample.entries_added,
+        first_id=sample.first_id,
+        groups=pack_groups(sample.groups),
+    )
+
+
+def _execute(sql: str, values: tuple[datetime | int, ...]) -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(sql, values)
+        return int(cursor.rowcount)

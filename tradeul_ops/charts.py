@@ -1,0 +1,309 @@
+"""Turns points in time into SVG coordinates and paths. Draws nothing itself, knows no app and no unit; see charts tags.
+
+Everything is a value of numbers and words; templates put them into attributes, because pages allow no inline style.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from datetime import UTC, datetime, time, timedelta
+from zoneinfo import ZoneInfo
+
+Known = tuple[datetime, float]
+Point = tuple[datetime, float | None]  # None: nothing is known of that moment, and no line is drawn through it
+
+Place = Callable[[datetime], float]  # from the left
+Height = Callable[[float], float]  # from the top
+
+MARKET = ZoneInfo("America/New_York")
+# Of a trading day. Holidays are not known here: a closed day looks like an open one without prints.
+SESSIONS = (
+    ("pre", "pre-market", time(4), time(9, 30)),
+    ("regular", "regular hours", time(9, 30), time(16)),
+    ("after", "after hours", time(16), time(20)),
+)
+STEPS = tuple(
+    timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10080)
+)
+SPARK_WIDTH, SPARK_HEIGHT = 96, 20
+LEFT, RIGHT, TOP, BOTTOM = 64, 8, 34, 24  # around a chart's plot: the numbers, nothing, the sessions' names, the times
+MARKS_APART = 24
+CHARACTER = 6.6  # a letter of 12 px, roughly: whether a word fits
+
+
+@dataclass(frozen=True, slots=True)
+class Sparkline:
+    """`path` empty: fewer than two known points, of which `last` may be one. `limit`: its height, where it shows."""
+
+    path: str
+    last: tuple[float, float] | None
+    limit: float | None
+    lowest: float | None
+    highest: float | None
+    width: int = SPARK_WIDTH
+    height: int = SPARK_HEIGHT
+
+
+@dataclass(frozen=True, slots=True)
+class Level:
+    """A value that holds all the time, such as a limit; `kind` is its class."""
+
+    name: str
+    value: float
+    kind: str
+
+
+@dataclass(frozen=True, slots=True)
+class Mark:
+    """Something that happened; `link` may be empty."""
+
+    at: datetime
+    text: str
+    link: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Tick:
+    place: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class Band:
+    """A market session, cut at the chart's edges. `text` empty: the name does not fit."""
+
+    kind: str
+    name: str
+    x: float
+    width: float
+    text: str
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnLevel:
+    level: Level
+    y: float
+    label_y: float
+
+
+@dataclass(frozen=True, slots=True)
+class DrawnMark:
+    mark: Mark
+    x: float
+    number: int
+    label_x: float
+    label: str  # of those that stand close together the first has all their numbers, the others none
+
+
+@dataclass(frozen=True, slots=True)
+class Chart:
+    width: int
+    height: int
+    path: str
+    dots: tuple[tuple[float, float], ...]  # known points without a known neighbour
+    last: tuple[float, float] | None
+    values: tuple[tuple[float, float], ...]  # (place, value) along the left side
+    times: tuple[Tick, ...]
+    bands: tuple[Band, ...]
+    levels: tuple[DrawnLevel, ...]
+    marks: tuple[DrawnMark, ...]
+    lowest: float | None
+    highest: float | None
+
+    @property
+    def plot(self) -> tuple[int, int, int, int]:
+        """Left, top, right, bottom."""
+        return LEFT, TOP, self.width - RIGHT, self.height - BOTTOM
+
+    @property
+    def plot_height(self) -> int:
+        return self.height - TOP - BOTTOM
+
+    @property
+    def middle(self) -> tuple[int, int]:
+        return (LEFT + self.width - RIGHT) // 2, TOP + self.plot_height // 2
+
+    @property
+    def empty(self) -> bool:
+        return self.highest is None
+
+
+def sparkline(points: Sequence[Point], *, limit: float | None = None, gap: timedelta | None = None) -> Sparkline:
+    """A line from the lowest to the highest point; the limit takes part where it is less than twice as high."""
+    known = [(at, value) for at, value in points if value is not None]
+    if not known:
+        return Sparkline("", None, None, None, None)
+    lowest, highest = min(value for _, value in known), max(value for _, value in known)
+    near = limit is not None and lowest / 2 <= limit <= 2 * highest
+    bottom, top = (min(lowest, limit), max(highest, limit)) if near and limit is not None else (lowest, highest)
+    start, end = points[0][0], points[-1][0]
+
+    def x(at: datetime) -> float:
+        return _round(2 + (SPARK_WIDTH - 5) * _share(at, start, end))
+
+    def y(value: float) -> float:
+        share = (value - bottom) / (top - bottom) if top > bottom else 0.5
+        return _round(SPARK_HEIGHT - 3 - (SPARK_HEIGHT - 6) * share)
+
+    runs = _runs(points, gap=gap, most=SPARK_WIDTH)
+    last_at, last_value = known[-1]
+    return Sparkline(
+        path=_path([[(x(at), y(value)) for at, value in run] for run in runs if len(run) > 1]),
+        last=(x(last_at), y(last_value)),
+        limit=y(limit) if near and limit is not None else None,
+        lowest=lowest,
+        highest=highest,
+    )
+
+
+def chart(
+    points: Sequence[Point],
+    *,
+    since: datetime,
+    until: datetime,
+    levels: Sequence[Level] = (),
+    marks: Sequence[Mark] = (),
+    gap: timedelta | None = None,
+    width: int = 960,
+    height: int = 280,
+) -> Chart:
+    """From 0 to above the highest of the points and levels, over the whole time asked for, known or not.
+
+    `gap`: two points further apart are not joined.
+    """
+    inside = [(at, value) for at, value in points if since <= at <= until]
+    known = [value for _, value in inside if value is not None]
+    values = _round_values(max([*known, *(level.value for level in levels)], default=0.0))
+    full = values[-1]
+    right, bottom = width - RIGHT, height - BOTTOM
+
+    def x(at: datetime) -> float:
+        return _round(LEFT + (right - LEFT) * _share(at, since, until))
+
+    def y(value: float) -> float:
+        return _round(bottom - (bottom - TOP) * value / full)
+
+    runs = _runs(inside, gap=gap, most=(right - LEFT) // 2)
+    placed = [[(x(at), y(value)) for at, value in run] for run in runs]
+    return Chart(
+        width=width,
+        height=height,
+        path=_path([run for run in placed if len(run) > 1]),
+        dots=tuple(run[0] for run in placed if len(run) == 1),
+        last=placed[-1][-1] if placed else None,
+        values=tuple((y(value), value) for value in values),
+        times=tuple(_times(since, until, x=x, room=(right - LEFT) // 64)),
+        bands=tuple(_bands(since, until, x=x)),
+        levels=tuple(_levels(levels, y=y)),
+        marks=tuple(_marks([mark for mark in marks if since <= mark.at <= until], x=x, right=right)),
+        lowest=min(known, default=None),
+        highest=max(known, default=None),
+    )
+
+
+def thin(points: Sequence[Known], *, most: int) -> list[Known]:
+    """About `most` points: of each stretch its lowest and highest, so that no peak is lost, and the last of all."""
+    if len(points) <= most:
+        return list(points)
+    stretch = math.ceil(2 * len(points) / max(2, most))
+    kept: list[Known] = []
+    for start in range(0, len(points), stretch):
+        part = points[start : start + stretch]
+        kept += sorted({min(part, key=_value), max(part, key=_value)})
+    return kept if kept[-1] == points[-1] else [*kept, points[-1]]
+
+
+def market_sessions(since: datetime, until: datetime) -> Iterable[tuple[str, str, datetime, datetime]]:
+    """(kind, name, begins, ends) of each session that is partly inside, in New York, Monday to Friday."""
+    day, last = since.astimezone(MARKET).date(), until.astimezone(MARKET).date()
+    while day <= last:
+        if day.weekday() < 5:
+            for kind, name, opens, closes in SESSIONS:
+                begins, ends = datetime.combine(day, opens, MARKET), datetime.combine(day, closes, MARKET)
+                if begins < until and ends > since:
+                    yield kind, name, max(begins, since), min(ends, until)
+        day += timedelta(days=1)
+
+
+def _runs(points: Sequence[Point], *, gap: timedelta | None, most: int) -> list[list[Known]]:
+    """What can be joined: known points without an unknown, and not more than a gap, between them; then thinned."""
+    runs: list[list[Known]] = []
+    before: datetime | None = None
+    for at, value in points:
+        if value is None:
+            before = None
+            continue
+        if before is None or (gap is not None and at - before > gap):
+            runs.append([])
+        runs[-1].append((at, value))
+        before = at
+    return [thin(run, most=most * len(run) // len(points)) for run in runs]
+
+
+def _path(runs: Sequence[Sequence[tuple[float, float]]]) -> str:
+    return "".join("M" + "L".join(f"{x:g} {y:g}" for x, y in run) for run in runs)
+
+
+def _round_values(highest: float) -> list[float]:
+    """0 and a few round numbers above it, the last at or above `highest`."""
+    step = 10.0 ** math.floor(math.log10(highest)) if highest > 0 else 1.0
+    for fraction in (0.2, 0.25, 0.5, 1, 2):
+        if highest <= 5 * step * fraction:
+            step *= fraction
+            break
+    step = max(step, 1.0) if highest >= 1 else step
+    return [step * number for number in range(max(1, math.ceil(highest / step)) + 1)]
+
+
+def _times(since: datetime, until: datetime, *, x: Place, room: int) -> Iterable[Tick]:
+    """Round times of the day in UTC, as many as there is room for; a day's name where one begins."""
+    step = next((step for step in STEPS if (until - since) / step <= max(room, 2)), STEPS[-1])
+    at = since.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    while (at := at + step) <= until:
+        if at > since:
+            yield Tick(x(at), f"{at:%a} {at.day}" if (at.hour, at.minute) == (0, 0) else f"{at:%H:%M}")
+
+
+def _bands(since: datetime, until: datetime, *, x: Place) -> Iterable[Band]:
+    for kind, name, begins, ends in market_sessions(since, until):
+        left, right = x(begins), x(ends)
+        fits = len(name) * CHARACTER <= right - left
+        yield Band(kind, name, left, _round(right - left), name if fits else "")
+
+
+def _marks(marks: Sequence[Mark], *, x: Place, right: int) -> Iterable[DrawnMark]:
+    numbered = list(enumerate(sorted(marks, key=lambda mark: mark.at), start=1))
+    while numbered:
+        first = x(numbered[0][1].at)
+        close = [(number, mark) for number, mark in numbered if x(mark.at) - first < MARKS_APART]
+        numbers = f"{close[0][0]}" if len(close) == 1 else f"{close[0][0]}–{close[-1][0]}"
+        for number, mark in close:
+            here, label = x(mark.at), numbers if number == close[0][0] else ""
+            yield DrawnMark(mark, here, number, min(here, right - MARKS_APART / 2), label)
+        del numbered[: len(close)]
+
+
+def _levels(levels: Sequence[Level], *, y: Height) -> list[DrawnLevel]:
+    """Names stand above their line, and make room for one another."""
+    drawn: list[DrawnLevel] = []
+    for level in sorted(levels, key=lambda level: level.value):
+        place = y(level.value)
+        label = place - 4
+        if drawn and drawn[-1].label_y - label < 13:
+            label = drawn[-1].label_y - 13
+        drawn.append(DrawnLevel(level, place, _round(label)))
+    return drawn
+
+
+def _share(at: datetime, start: datetime, end: datetime) -> float:
+    return (at - start) / (end - start) if end > start else 1.0
+
+
+def _value(point: Known) -> float:
+    return point[1]
+
+
+def _round(number: float) -> float:
+    return round(number, 1)

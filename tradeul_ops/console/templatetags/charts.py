@@ -1,0 +1,102 @@
+"""Sparklines and charts for the pages, as SVG from the server: they need no script, and no style of their own."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from django import template
+from django.utils.html import format_html
+
+from tradeul_ops import charts
+from tradeul_ops.console.templatetags.figures import UNKNOWN, bytes_, count, span
+
+register = template.Library()
+
+ARROWS = {"rising": "↑", "falling": "↓"}
+WORDS = {"entries": lambda value: count(round(value)), "bytes": bytes_}
+WIDE, NARROW = (960, 280), (360, 240)
+
+
+@register.inclusion_tag("_sparkline.html")
+def sparkline(
+    points: Sequence[charts.Point],
+    limit: float | None = None,
+    *,
+    unit: str = "entries",
+    gap: timedelta | None = None,
+    over: str = "the last hour",
+) -> dict[str, Any]:
+    """96 × 20: its lowest and highest in words, the last point marked, the limit as a faint line where it is near."""
+    drawn = charts.sparkline(points, limit=limit, gap=gap)
+    word = WORDS[unit]
+    title = f"No samples in {over} yet"
+    if drawn.lowest is not None and drawn.highest is not None:
+        title = f"{word(drawn.lowest)} to {word(drawn.highest)} in {over}"
+    return {"spark": drawn, "title": title}
+
+
+@register.inclusion_tag("_chart.html")
+def chart(
+    points: Sequence[charts.Point],
+    since: datetime,
+    until: datetime,
+    *,
+    title: str,
+    levels: Sequence[charts.Level] = (),
+    marks: Sequence[charts.Mark] = (),
+    unit: str = "entries",
+    gap: timedelta | None = None,
+) -> dict[str, Any]:
+    """Drawn twice, for wide and for narrow screens, because the letters of an SVG shrink with it."""
+    drawn = [
+        charts.chart(points, since=since, until=until, levels=levels, marks=marks, gap=gap, width=width, height=height)
+        for width, height in (WIDE, NARROW)
+    ]
+    word = WORDS[unit]
+    first = drawn[0]
+    told = "nothing known" if first.lowest is None else f"from {word(first.lowest)} to {word(first.highest)}"
+    return {
+        "sizes": [
+            {"chart": one, "kind": kind, "values": [(y, word(value)) for y, value in one.values]}
+            for one, kind in zip(drawn, ("wide", "narrow"), strict=True)
+        ],
+        "chart": first,
+        "levels": [(level, word(level.value)) for level in levels],
+        "title": f"{title}: {told}",
+        "sessions": sorted({band.kind: band.name for band in first.bands}.items(), key=_order),
+    }
+
+
+@register.filter
+def rate(value: float) -> str:
+    """An hourly rate, to the entry where it is small: 310, 12,400, 0.4."""
+    return f"{value:,.0f}" if abs(value) >= 10 or value == round(value) else f"{value:.1f}"
+
+
+@register.filter
+def full_in(value: timedelta) -> str:
+    """“full in 3 h 10 m”, by the growth of the last minutes."""
+    return f"full in {span(value)}" if value else "full: the oldest go"
+
+
+@register.simple_tag
+def direction(trend: Any, unit: str = "entries", *, unknown: str = UNKNOWN) -> str:
+    """Where something is going, as arrow, word and hourly rate: ↑ rising 310/h. A flat one has no rate."""
+    if trend is None or trend.per_hour is None:
+        return format_html('<span class="trend">{}</span>', unknown)
+    if trend.word == "flat":
+        return format_html('<span class="trend">→ {}</span>', trend.word)
+    number = bytes_(abs(trend.per_hour)) if unit == "bytes" else rate(abs(trend.per_hour))
+    return format_html('<span class="trend {}">{} {} {}/h</span>', trend.word, ARROWS[trend.word], trend.word, number)
+
+
+@register.filter
+def of(values: Mapping[str, Any] | None, name: str) -> Any:
+    """What stands under a name, or None."""
+    return values.get(name) if values else None
+
+
+def _order(session: tuple[str, str]) -> int:
+    return [kind for kind, *_ in charts.SESSIONS].index(session[0])
