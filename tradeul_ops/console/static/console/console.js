@@ -22,12 +22,13 @@ if (themeButton) {
 let inFlight = false;
 let lastClock = "";
 let nextAt = 0;
+let readingUntil = 0; // what a save said stays long enough to be read, however fast the page polls
 let asking = 0; // requests of the person: an editor that is on its way has its row to come to
 const counts = (element) => element !== live && !element.matches("[data-preview]"); // a preview comes inside an editor
 
 const seconds = () => Number(select.value);
 const editing = () =>
-  asking > 0 || live.querySelector("form[data-editing]") !== null || document.querySelector("dialog[open]") !== null;
+  asking > 0 || Date.now() < readingUntil || live.querySelector("form[data-editing]") !== null || document.querySelector("dialog[open]") !== null;
 
 function tell() {
   if (inFlight) return;
@@ -37,7 +38,7 @@ function tell() {
     const wait = Math.max(0, Math.ceil((nextAt - Date.now()) / 1000));
     pulse.textContent = `no answer since ${lastClock}` + (seconds() ? `, trying again in ${wait} s` : "");
   } else if (!seconds()) pulse.textContent = `paused at ${lastClock}`;
-  else if (editing()) pulse.textContent = `paused while you edit, ${lastClock}`;
+  else if (editing() && Date.now() >= readingUntil) pulse.textContent = `paused while you edit, ${lastClock}`;
   else pulse.textContent = `refreshed ${lastClock}`;
 }
 
@@ -84,6 +85,9 @@ if (live && select) {
     live.classList.toggle("unanswered", !event.detail.successful);
     if (event.detail.successful) { readClock(); colour(); }
     tell();
+  });
+  live.addEventListener("htmx:afterSwap", (event) => {
+    if (event.detail.requestConfig.elt !== live && live.querySelector(".saved")) readingUntil = Date.now() + 4000;
   });
   // An editor opened while a poll was under way must not be overwritten by its answer.
   live.addEventListener("htmx:beforeSwap", (event) => {
