@@ -14,7 +14,7 @@ from streams.engine.abandoned import AbandonedGroup
 from streams.engine.condition import Condition, condition_of
 from streams.engine.limits import Limit
 from streams.engine.plan import arithmetic, in_entries
-from streams.engine.producers import ProducerSeen
+from streams.engine.producers import ProducerSeen, producers_sentence
 from streams.engine.rules import Effective
 from streams.engine.state import GroupState, StreamState
 from streams.models import Enforcement, Stream, TrimRun
@@ -95,6 +95,11 @@ class StreamsSummary:
     trimmed_entries: int
     trimmed_bytes: int
     read_at: datetime
+
+    @property
+    def producing(self) -> str:
+        """“12 of 13 producers hold v87. polygon_ws on h3 holds v85.” Empty without producers."""
+        return producers_sentence(self.producers, version=self.version)
 
 
 def streams_summary(*, now: datetime) -> StreamsSummary:

@@ -3,12 +3,14 @@
 from django.urls import path
 
 from streams import views
-from streams.pages import groups, history
+from streams.views import groups, history
 
 app_name = "streams"
 urlpatterns = [
     path("", views.streams, name="list"),
     path("of/<path:name>", views.stream, name="stream"),
+    path("trim/<path:name>", views.trim, name="trim"),
+    path("changes/<int:entry_id>/revert", views.revert, name="revert"),
     path("limits/new", views.new, name="new"),
     path("limits/<int:limit_id>/", views.limit, name="limit"),
     path("limits/<int:limit_id>/delete", views.delete, name="delete"),

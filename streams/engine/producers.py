@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 PRODUCERS_KEY = "tradeul:streams:producers"  # a hash: producer id → wire form
 FORGOTTEN_AFTER = timedelta(seconds=60)
+LATE_NAMED = 3
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -45,3 +47,20 @@ def from_wire(text: str | bytes, *, id: str) -> ProducerSeen | None:
         )
     except (ValueError, KeyError, TypeError, OverflowError, OSError):
         return None
+
+
+def producers_sentence(seen: Sequence[ProducerSeen], *, version: int | None) -> str:
+    """“12 of 13 producers hold v87. polygon_ws on h3 holds v85.” Empty without producers."""
+    if not seen:
+        return ""
+    late = [one for one in seen if one.version != version]
+    if not late:
+        return f"All {len(seen)} producers hold v{version}." if len(seen) > 1 else f"The producer holds v{version}."
+    named = [f"{one.name} on {one.host} holds {_version(one.version)}" for one in late[:LATE_NAMED]]
+    more = f", and {len(late) - LATE_NAMED} more are late" if len(late) > LATE_NAMED else ""
+    held = f"{len(seen) - len(late)} of {len(seen)} producers hold {_version(version)}"
+    return f"{held}. {', '.join(named)}{more}."
+
+
+def _version(number: int | None) -> str:
+    return "no version" if number is None else f"v{number}"

@@ -9,13 +9,24 @@ from datetime import datetime
 from django.db.models import Q
 
 from streams import store
+from streams.engine.loss import LossPreview
 from streams.engine.outlook import Outlook, outlook_of
 from streams.engine.plan import NODE_ENTRIES, Skip
 from streams.models import Stream, TrimRun
 from streams.services.enforcement import enforce_limit
-from streams.services.rules import known_streams, load_rules
+from streams.services.previews import preview_loss_of
+from streams.services.rules import known_streams, load_rules, remember
+from tradeul_ops import audit
 from tradeul_ops.connections import data_redis
 from tradeul_ops.runs import Outcome
+
+
+class TrimRefused(Exception):
+    """The trim would take from groups more than was agreed to; `preview` says what."""
+
+    def __init__(self, preview: LossPreview) -> None:
+        super().__init__(f"Not trimmed. {preview.sentence}")
+        self.preview = preview
 
 
 class UnknownStreams(ValueError):
@@ -66,6 +77,29 @@ def trim_stream(stream: str, *, now: datetime) -> TrimReport:
         known, runs = len(runs), _runs_of(stream, now)
         if len(runs) == known or not _goes_on(runs[-1]):
             return _report(stream, tuple(runs))
+
+
+def preview_trim(stream: str, *, now: datetime) -> LossPreview:
+    """What enforcing its limit now would do. Raises UnknownStreams; a Redis that is away makes it unknown."""
+    limited_streams(named=[stream])
+    limit = load_rules().limit_of(stream)
+    assert limit is not None
+    return preview_loss_of(stream, old=None, new=limit, now=now)
+
+
+def trim_agreed(stream: str, *, user_id: int, now: datetime, accepted_loss: int) -> TrimReport:
+    """Trims as an operator asked for it on a page: not if groups lose more than `accepted_loss`, and audited.
+
+    Raises TrimRefused, UnknownStreams and StoreError.
+    """
+    preview = preview_trim(stream, now=now)
+    if not preview.allowed_by(accepted_loss):
+        raise TrimRefused(preview)
+    report = trim_stream(stream, now=now)
+    remember([stream])
+    changes = {"trimmed by hand": (preview.length, preview.length - report.trimmed)}
+    audit.record(user_id=user_id, row=Stream.objects.get(name=stream), flag=audit.CHANGED, changes=changes)
+    return report
 
 
 def _runs_of(stream: str, now: datetime) -> list[TrimRun]:

@@ -54,6 +54,19 @@ def preview_rule(old: Rule | None, new: Rule | None, *, now: datetime) -> Change
     return preview_rules(before, after, edited=new or old, now=now)
 
 
+def preview_loss_of(stream: str, *, old: Limit | None, new: Limit, now: datetime) -> LossPreview:
+    """What one stream loses by `new`. A Redis that is away makes it unknown, not an error."""
+    try:
+        state = store.read_states(data_redis(), [stream], newest_of=[stream])[stream]
+        if isinstance(state, store.StreamError):
+            raise state
+        return _asked(state, old=old, new=new, step=True, now=now)
+    except store.WrongType as error:
+        return unreadable(old=old, new=new, problem=str(error), is_stream=False)
+    except store.StoreError as error:
+        return unreadable(old=old, new=new, problem=str(error))
+
+
 def preview_rules(before: Rules, after: Rules, *, edited: Rule | None, now: datetime) -> ChangePreview:
     """A Redis that is away makes the preview unknown, not an error."""
     streams = {*known_streams(), *before.exact_streams, *after.exact_streams}

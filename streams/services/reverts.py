@@ -54,7 +54,7 @@ def revert_change(entry_id: int, *, user_id: int, now: datetime, accepted_loss: 
     if entry.action_flag == audit.DELETED:
         create_limit(StreamLimit(**old), user_id=user_id, now=now, accepted_loss=accepted_loss)
         return f"{entry.object_repr}: its limit is there again."
-    row = StreamLimit.objects.filter(pk=entry.object_id).first()
+    row = StreamLimit.objects.filter(pk=int(entry.object_id or 0)).first()
     if row is None:
         raise CannotRevert(f"{entry.object_repr} has been deleted since: take that back first.")
     if moved := [name for name, value in new.items() if getattr(row, name) != value]:

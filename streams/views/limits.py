@@ -20,6 +20,7 @@ from streams.engine.suggest import USUAL
 from streams.forms import AcceptedLoss, MaxlenForm, StreamLimitForm
 from streams.metrics import streams_summary
 from streams.models import StreamLimit
+from streams.services.reverts import limit_changes
 from streams.store import StoreError
 from streams.views.streams import stream_context
 
@@ -144,6 +145,7 @@ def _limit_page(
 ) -> HttpResponse:
     context: dict[str, Any] = {"limit": found, "form": form, "preview": preview}
     context |= {"refused": preview is not None and status == INVALID, **agreed(request, preview)}
+    context["changes"] = limit_changes(found.pk)
     stream = found.rule.stream
     if stream is not None and not found.is_ceiling:
         context |= stream_context(request, stream, services.load_rules().effective(stream))

@@ -16,8 +16,9 @@ from streams.engine.ids import EntryId, parse_id
 from streams.engine.rules import Effective
 from streams.metrics import StreamRow, stream_row, streams_summary
 from streams.models import StreamLimit, TrimRun
-from streams.pages import history
 from streams.store import StoreError
+from streams.views import history
+from streams.views.listing import listing
 
 RUNS_SHOWN = 20
 
@@ -28,7 +29,8 @@ def streams(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     context: dict[str, Any] = {"now": now, "patterns": patterns()}
     try:
-        context["summary"] = streams_summary(now=now)
+        summary = streams_summary(now=now)
+        context |= {"summary": summary, "listing": listing(summary.rows, request.GET)}
     except StoreError as error:
         context |= {"error": str(error), "limits": StreamLimit.objects.all()}
     return render(request, "streams/_list.html" if request.htmx else "streams/list.html", context)

@@ -19,7 +19,7 @@ from django.utils import timezone
 
 from streams.engine.samples import TICK, GroupSample, pack_groups
 from streams.models import StreamLimit
-from streams.pages import groups as page
+from streams.views import groups as page
 from tests.streams.factories import fill, make_group, make_row, make_sample
 from tradeul_ops.demo.servers import free_port
 

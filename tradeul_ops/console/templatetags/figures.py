@@ -31,6 +31,16 @@ def bound(value: int | timedelta | None) -> str:
 
 
 @register.filter
+def told(value: Any) -> str:
+    """A field's value as a change says it."""
+    if isinstance(value, bool):
+        return "yes" if value else "no"
+    if value is None or isinstance(value, int | timedelta):
+        return bound(value)
+    return f"“{value}”"
+
+
+@register.filter
 def item(values: Mapping[str, Any], name: str) -> Any:
     return values.get(name)
 
