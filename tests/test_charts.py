@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from tradeul_ops import charts
+from tradeul_ops.market_sessions import market_sessions
 
 NOW = datetime(2026, 7, 1, 15, 0, tzinfo=UTC)  # a Wednesday, 11 o'clock in New York
 HOUR = timedelta(hours=1)
@@ -117,16 +118,16 @@ def test_marks_are_numbered_in_the_order_of_time() -> None:
 )
 def test_sessions_are_new_yorks_in_summer_and_in_winter(day: str, regular: tuple[float, float]) -> None:
     midnight = datetime.fromisoformat(day).replace(tzinfo=UTC)
-    kinds = {kind: (begins, ends) for kind, _, begins, ends in charts.market_sessions(midnight, midnight + 24 * HOUR)}
+    kinds = {kind: (begins, ends) for kind, _, begins, ends in market_sessions(midnight, midnight + 24 * HOUR)}
     assert kinds["regular"] == tuple(midnight + hours * HOUR for hours in regular)
 
 
 def test_there_are_none_at_the_weekend_and_edges_are_cut() -> None:
     saturday = datetime(2026, 7, 4, 12, tzinfo=UTC)
-    assert list(charts.market_sessions(saturday, saturday + 24 * HOUR)) == []
-    (only,) = charts.market_sessions(NOW - HOUR, NOW)
+    assert list(market_sessions(saturday, saturday + 24 * HOUR)) == []
+    (only,) = market_sessions(NOW - HOUR, NOW)
     assert only[0] == "regular" and (only[2], only[3]) == (NOW - HOUR, NOW)
-    week = list(charts.market_sessions(NOW - 7 * 24 * HOUR, NOW))
+    week = list(market_sessions(NOW - 7 * 24 * HOUR, NOW))
     assert [kind for kind, *_ in week].count("regular") == 6  # five whole days, of the first and the last a part
 
 

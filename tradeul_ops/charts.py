@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, time, timedelta
-from zoneinfo import ZoneInfo
+from datetime import UTC, datetime, timedelta
+
+from tradeul_ops.market_sessions import market_sessions
 
 Known = tuple[datetime, float]
 Point = tuple[datetime, float | None]  # None: nothing is known of that moment, and no line is drawn through it
@@ -17,13 +18,6 @@ Point = tuple[datetime, float | None]  # None: nothing is known of that moment, 
 Place = Callable[[datetime], float]  # from the left
 Height = Callable[[float], float]  # from the top
 
-MARKET = ZoneInfo("America/New_York")
-# Of a trading day. Holidays are not known here: a closed day looks like an open one without prints.
-SESSIONS = (
-    ("pre", "pre-market", time(4), time(9, 30)),
-    ("regular", "regular hours", time(9, 30), time(16)),
-    ("after", "after hours", time(16), time(20)),
-)
 STEPS = tuple(
     timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10080)
 )
@@ -213,18 +207,6 @@ def thin(points: Sequence[Known], *, most: int) -> list[Known]:
         part = points[start : start + stretch]
         kept += sorted({min(part, key=_value), max(part, key=_value)})
     return kept if kept[-1] == points[-1] else [*kept, points[-1]]
-
-
-def market_sessions(since: datetime, until: datetime) -> Iterable[tuple[str, str, datetime, datetime]]:
-    """(kind, name, begins, ends) of each session that is partly inside, in New York, Monday to Friday."""
-    day, last = since.astimezone(MARKET).date(), until.astimezone(MARKET).date()
-    while day <= last:
-        if day.weekday() < 5:
-            for kind, name, opens, closes in SESSIONS:
-                begins, ends = datetime.combine(day, opens, MARKET), datetime.combine(day, closes, MARKET)
-                if begins < until and ends > since:
-                    yield kind, name, max(begins, since), min(ends, until)
-        day += timedelta(days=1)
 
 
 def _runs(points: Sequence[Point], *, gap: timedelta | None, most: int) -> list[list[Known]]:

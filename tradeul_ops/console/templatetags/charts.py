@@ -9,7 +9,7 @@ from typing import Any
 from django import template
 from django.utils.html import format_html
 
-from tradeul_ops import charts
+from tradeul_ops import charts, market_sessions
 from tradeul_ops.console.templatetags.figures import UNKNOWN, bytes_, count, span
 
 register = template.Library()
@@ -99,4 +99,4 @@ def of(values: Mapping[str, Any] | None, name: str) -> Any:
 
 
 def _order(session: tuple[str, str]) -> int:
-    return [kind for kind, *_ in charts.SESSIONS].index(session[0])
+    return [kind for kind, *_ in market_sessions.SESSIONS].index(session[0])

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -38,11 +37,6 @@ def told(value: Any) -> str:
     if value is None or isinstance(value, int | timedelta):
         return bound(value)
     return f"“{value}”"
-
-
-@register.filter
-def item(values: Mapping[str, Any], name: str) -> Any:
-    return values.get(name)
 
 
 @register.filter(name="bytes")
