@@ -13,7 +13,7 @@ from streams import store
 from streams.engine.abandoned import AbandonedGroup
 from streams.engine.condition import Condition, condition_of
 from streams.engine.limits import Limit
-from streams.engine.plan import arithmetic, in_entries
+from streams.engine.plan import arithmetic, entry_bytes, in_entries
 from streams.engine.producers import ProducerSeen, producers_sentence
 from streams.engine.rules import Effective
 from streams.engine.state import GroupState, StreamState
@@ -43,6 +43,7 @@ class LastTrim:
 class StreamRow:
     """One stream with the limit that holds for it. None is unknown; of `maxlen`, `max_age`, `max_bytes` no such bound.
 
+    `ceiling_bytes`: what the stream takes once it is at its ceiling, if entries stay as large as they are.
     `maxlen` is in entries also where `max_bytes` gives it: then `arithmetic` says how. `own` is the pattern whose
     limit holds, and `limit_id` its row, `is_own` where that is for this stream alone.
     """
@@ -72,6 +73,7 @@ class StreamRow:
     condition: str
     why: str
     arithmetic: str | None
+    ceiling_bytes: int | None
     last_trim: LastTrim | None
     course: Course = UNSEEN
 
@@ -262,8 +264,15 @@ def _row(
         condition=condition.word,
         why=condition.why,
         arithmetic=calculation if known else None,
+        ceiling_bytes=_at_ceiling(limit, known),
         last_trim=_last_trim(run),
     )
+
+
+def _at_ceiling(limit: Limit, state: StreamState | None) -> int | None:
+    size = entry_bytes(state) if state else None
+    protected = limit.enabled and limit.protect_groups and limit.hard_maxlen is not None
+    return round((limit.hard_maxlen or 0) * size) if size and protected else None
 
 
 def _ended_above(limit: Limit, run: TrimRun | None) -> bool:

@@ -42,6 +42,7 @@ def stream_row(stream: str = "snapshots:raw", **changes: Any) -> StreamRow:
         "condition": "within",
         "why": "900 of 1,000 entries.",
         "arithmetic": None,
+        "ceiling_bytes": 32_400_000,
         "last_trim": None,
     }
     return StreamRow(**{**values, **changes})
