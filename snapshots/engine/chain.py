@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from snapshots.engine import codec
 from snapshots.engine.codec import Document, Header
 from snapshots.engine.delta import apply
-from snapshots.engine.errors import ChainBroken, DocumentUnreadable
+from snapshots.engine.errors import ChainBroken, DocumentUnreadable, Unpublishable
 from snapshots.engine.state import State, checksum, reorder
 
 
@@ -55,7 +55,7 @@ def follow(at: Published, *, document: Document) -> Published:
         raise ChainBroken(reason)
     try:
         state = apply(at.state, delta=codec.delta_of(document, state=at.state))
-    except (IndexError, KeyError) as error:
+    except (IndexError, KeyError, Unpublishable) as error:
         raise DocumentUnreadable(f"{header.name}: the delta {header.sequence} does not fit: {error!r}") from error
     if not document.reorders:
         _verify(state, header)

@@ -13,12 +13,23 @@ import zstandard
 from snapshots.engine import columns as wire
 from snapshots.engine.cells import MISSING, Cell
 from snapshots.engine.delta import Delta
-from snapshots.engine.errors import DocumentUnreadable
-from snapshots.engine.state import State
+from snapshots.engine.errors import DocumentUnreadable, Unpublishable
+from snapshots.engine.state import State, check_size
 
 VERSION = 1
 MAGIC = b"\x28\xb5\x2f\xfd"  # a zstd frame; a document stored without compression starts with a brace
-MAX_DOCUMENT_BYTES = 512 * 2**20
+MAX_DOCUMENT_BYTES = 128 * 2**20  # four times what 100,000 tickers of 47 fields take
+
+_UNREADABLE = (
+    KeyError,
+    TypeError,
+    ValueError,
+    IndexError,
+    AttributeError,
+    OverflowError,
+    RecursionError,
+    Unpublishable,  # more columns or cells than a state may have
+)
 
 Kind = Literal["full", "delta"]
 T = TypeVar("T")
@@ -118,23 +129,27 @@ def delta_of(document: Document, *, state: State) -> Delta:
 
 
 def pack(raw: bytes, *, level: int, threshold: int) -> bytes:
-    """One zstd frame with content checksum; `raw` itself below `threshold` bytes."""
+    """One zstd frame with content checksum; `raw` itself below `threshold` bytes. Raises Unpublishable."""
+    if len(raw) > MAX_DOCUMENT_BYTES:
+        raise Unpublishable(f"a document of {len(raw):,} bytes, and readers read {MAX_DOCUMENT_BYTES:,} at most.")
     if len(raw) < threshold:
         return raw
     return zstandard.ZstdCompressor(level=level, write_checksum=True, write_content_size=True).compress(raw)
 
 
 def unpack(stored: bytes) -> bytes:
-    """Raises DocumentUnreadable."""
-    if not stored.startswith(MAGIC):
-        return stored
+    """Takes no more memory than MAX_DOCUMENT_BYTES, whatever the frame says. Raises DocumentUnreadable."""
     try:
-        size = zstandard.frame_content_size(stored)
-        if not 0 <= size <= MAX_DOCUMENT_BYTES:
+        size = zstandard.frame_content_size(stored) if stored.startswith(MAGIC) else len(stored)
+        if size < 0:
+            raise DocumentUnreadable(f"a zstd frame of {len(stored):,} bytes does not say how much it holds.")
+        if size > MAX_DOCUMENT_BYTES:
             raise DocumentUnreadable(f"a document of {size:,} bytes; at most {MAX_DOCUMENT_BYTES:,} are read.")
-        return zstandard.ZstdDecompressor().decompress(stored)
+        if not stored.startswith(MAGIC):
+            return stored
+        return zstandard.ZstdDecompressor().decompress(stored, allow_extra_data=False)
     except zstandard.ZstdError as error:
-        raise DocumentUnreadable(f"these {len(stored)} bytes are no whole zstd frame: {error}") from error
+        raise DocumentUnreadable(f"these {len(stored):,} bytes are no whole zstd frame: {error}") from error
 
 
 def _dump(body: dict[str, Any]) -> bytes:
@@ -175,6 +190,7 @@ def _state(body: dict[str, Any]) -> State:
     row_of = {symbol: row for row, symbol in enumerate(symbols) if isinstance(symbol, str)}
     if len(row_of) != len(symbols):
         raise DocumentUnreadable("a symbol is there twice, or is no string.")
+    check_size(symbols=len(symbols), columns=len(body["columns"]))
     columns = {name: wire.from_wire(column, size=len(symbols)) for name, column in body["columns"].items()}
     return State(symbols=symbols, columns=columns, row_of=row_of)
 
@@ -212,7 +228,7 @@ def _add_changes(
 def _guard(document: Document, decode: Callable[[], T]) -> T:
     try:
         return decode()
-    except (KeyError, TypeError, ValueError, IndexError, AttributeError, OverflowError, RecursionError) as error:
+    except _UNREADABLE as error:
         header = document.header
         raise DocumentUnreadable(
             f"{header.name}: the {header.kind} {header.sequence} cannot be read: {error!r}"

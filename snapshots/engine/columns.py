@@ -44,6 +44,9 @@ def gaps(rows: Sequence[int]) -> list[int]:
 
 
 def rows_of(steps: Sequence[int]) -> list[int]:
+    """Raises DocumentUnreadable for rows that do not ascend, and TypeError for what is no whole number."""
+    if steps and (steps[0] < 0 or min(steps[1:], default=1) < 1):
+        raise DocumentUnreadable("rows that do not ascend.")
     return list(accumulate(steps))
 
 
@@ -148,6 +151,8 @@ def changes_from_wire(column: Wire, *, old: Sequence[Cell]) -> list[Cell]:
     if not isinstance(column, dict) or "v" not in column:
         return from_wire(column, size=len(old))
     d, v = column["d"], column["v"]
+    if not 0 <= d <= MAX_DECIMALS:
+        raise DocumentUnreadable(f"differences of {d} decimals; there are {MAX_DECIMALS} at most.")
     if d == 0:
         return [
             _cell_from_wire(step[0]) if type(step) is list else cell_of_integer(_whole(cell) + step)

@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from snapshots.engine.cells import MISSING, Cell
 from snapshots.engine.checksum import Numbers, numbers_of
-from snapshots.engine.state import REMOVED_CELL, State, check_width
+from snapshots.engine.state import REMOVED_CELL, State, check_size
 
 Rows: TypeAlias = npt.NDArray[np.int_]
 
@@ -156,9 +156,9 @@ def apply(state: State, *, delta: Delta) -> State:
     touched = dict.fromkeys([*delta.changes, *delta.added.columns])  # in order: that of a full's columns follows
     if delta.removed or more:
         touched |= dict.fromkeys(columns)
+    check_size(symbols=size + more, columns=len(columns.keys() | touched.keys()))
     for name in touched:
         columns[name] = list(columns[name]) if name in columns else _new_column(state)
-    check_width(len(columns))
     for name, (rows, cells) in delta.changes.items():
         column = columns[name]
         for row, cell in zip(rows, cells, strict=True):

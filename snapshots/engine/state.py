@@ -15,6 +15,7 @@ from snapshots.engine.errors import Unpublishable
 # which makes deltas 6 % smaller.
 VOLUME_COLUMNS = ("volume_today", "day.v", "volume", "min.av")
 MAX_COLUMNS = 4_096
+MAX_CELLS = 2**25  # symbols × columns: a few bytes of sparse columns can claim any number of them
 REMOVED_CELL = 0  # what every column holds in a removed row
 
 
@@ -62,6 +63,12 @@ def check_width(columns: int) -> None:
         raise Unpublishable(
             f"the records have {columns:,} different fields, more than {MAX_COLUMNS:,}: is an object keyed by data?"
         )
+
+
+def check_size(*, symbols: int, columns: int) -> None:
+    check_width(columns)
+    if symbols * columns > MAX_CELLS:
+        raise Unpublishable(f"{symbols:,} symbols of {columns:,} fields are more than {MAX_CELLS:,} cells.")
 
 
 def to_records(state: State) -> dict[str, dict[str, Any]]:
