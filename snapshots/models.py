@@ -11,7 +11,9 @@ from django.db.models import F, Q
 from django.db.models.functions import Now
 
 from snapshots.engine.names import NAME_PATTERN
-from snapshots.engine.plan import Options, max_chain_of
+from snapshots.engine.plan import Cause, Options, max_chain_of
+from snapshots.engine.policies import Policy
+from snapshots.engine.thresholds import EXACT, GUIDE, RULES_PATTERN, thresholds_of
 from tradeul_ops.runs import Run
 
 SHORTEST_INTERVAL = timedelta(seconds=5)  # beat's own
@@ -23,6 +25,16 @@ class SourceKind(models.TextChoices):
     STRING = "string", "string: one JSON object or list"
     STREAM_ENTRY = "stream_entry", "the newest entry of a stream"
     CALLABLE = "callable", "a function that a service registered"
+    MANAGER = "manager", "none: a service publishes it, through its SnapshotManager"
+
+
+class Profile(models.TextChoices):
+    EXACT = "exact", "exact: every change is published"
+    GUIDE = "guide", "guide: a ticker waits until its price, rvol, score, volume or change moved enough"
+    OWN = "own", "own: the thresholds below"
+
+
+PROFILES = {Profile.EXACT.value: EXACT, Profile.GUIDE.value: GUIDE}
 
 
 class SnapshotPolicy(models.Model):
@@ -30,7 +42,12 @@ class SnapshotPolicy(models.Model):
 
     name = models.CharField(max_length=64, unique=True, help_text="Part of its keys: snapshot:{name}:full and so on.")
     source_kind = models.CharField(max_length=12, choices=SourceKind.choices, default=SourceKind.HASH)
-    source_key = models.CharField(max_length=512, help_text="The Redis key, or the name a function was registered by.")
+    source_key = models.CharField(
+        max_length=512,
+        blank=True,
+        default="",
+        help_text="The Redis key, or the name a function was registered by. Empty if a service publishes it.",
+    )
     build_interval = models.DurationField(default=SHORTEST_INTERVAL, help_text="How often a delta is published.")
     full_snapshot_interval = models.DurationField(
         default=timedelta(seconds=300), help_text="How often a full is published: seconds, or hours:minutes:seconds."
@@ -41,6 +58,21 @@ class SnapshotPolicy(models.Model):
     compression_level = models.SmallIntegerField(default=9, help_text="zstd, from 1 to 19.")
     max_delta_ratio = models.FloatField(
         default=0.6, help_text="A delta with a larger share of the last full's bytes is published as a full."
+    )
+    profile = models.CharField(
+        max_length=5,
+        choices=Profile.choices,
+        default=Profile.EXACT,
+        db_default=Profile.EXACT,
+        help_text="Which small changes may wait. Measured from the last published value, they never add up.",
+    )
+    thresholds = models.TextField(
+        blank=True,
+        default="",
+        db_default="",
+        help_text="For the profile own, one a line: a field and how far it may be off. price 0.1% (of its published "
+        "value), change_percent 0.5 (in its own units), updated wait (never a reason to publish). * stands for all "
+        "other numbers. Once one change of a ticker is too large, all of its changes are published.",
     )
     full_ttl = models.DurationField(
         default=timedelta(minutes=15),
@@ -72,8 +104,24 @@ class SnapshotPolicy(models.Model):
             ),
             models.CheckConstraint(
                 name="snapshot_policy_source_is_named",
-                condition=~Q(source_key=""),
-                violation_error_message="source_key must not be empty.",
+                condition=Q(Q(source_kind="manager"), source_key="") | Q(~Q(source_kind="manager"), ~Q(source_key="")),
+                violation_error_message="source_key must not be empty, but for a snapshot that a service publishes.",
+            ),
+            models.CheckConstraint(
+                name="snapshot_policy_profile_known",
+                condition=Q(profile__in=Profile.values),
+                violation_error_message="profile must be one of " + ", ".join(Profile.values) + ".",
+            ),
+            models.CheckConstraint(
+                name="snapshot_policy_thresholds_are_rules",
+                condition=Q(thresholds="") | Q(thresholds__regex=RULES_PATTERN),
+                violation_error_message="thresholds must be one rule a line, as price 0.1%%, change_percent 0.5 or "
+                "updated wait.",
+            ),
+            models.CheckConstraint(
+                name="snapshot_policy_thresholds_if_own",
+                condition=Q(~Q(thresholds=""), profile="own") | Q(~Q(profile="own"), thresholds=""),
+                violation_error_message="thresholds must be given for the profile own, and for no other.",
             ),
             models.CheckConstraint(
                 name="snapshot_policy_source_kind_known",
@@ -136,9 +184,22 @@ class SnapshotPolicy(models.Model):
             max_chain=max_chain_of(full_interval=self.full_snapshot_interval, build_interval=self.build_interval),
         )
 
+    @property
+    def terms(self) -> Policy:
+        """What is published to a SnapshotManager of this name, and what the console's own builds go by."""
+        own = self.profile == Profile.OWN
+        return Policy(
+            options=self.options,
+            thresholds=thresholds_of(self.thresholds.splitlines()) if own else PROFILES[self.profile],
+            full_ttl=self.full_ttl,
+            delta_ttl=self.delta_ttl,
+            aliases=self.is_default,
+        )
+
 
 class SnapshotBuild(Run):
-    """One build. `raw_bytes`: the source's own; `stored_bytes`: written to Redis; `reason`: why it was a full."""
+    """One build. `raw_bytes`: the source's own; `stored_bytes`: written to Redis; `cause`: a word why it was a full,
+    and `reason` the sentence; `held`: tickers whose changes wait for more."""
 
     policy = models.ForeignKey(SnapshotPolicy, models.CASCADE, related_name="+")
     kind = models.CharField(max_length=5, choices=(("full", "full"), ("delta", "delta")), blank=True)
@@ -155,6 +216,8 @@ class SnapshotBuild(Run):
     diff_ms = models.FloatField(null=True)
     encode_ms = models.FloatField(null=True)
     write_ms = models.FloatField(null=True)
+    held = models.IntegerField(null=True)
+    cause = models.CharField(max_length=12, blank=True, choices=[(cause.value, cause.value) for cause in Cause])
     reason = models.TextField(blank=True)
 
     class Meta(Run.Meta):

@@ -5,13 +5,16 @@ Every call raises StoreError or a kind of it.
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from snapshots.engine import codec
 from snapshots.engine.chain import Published
 from snapshots.engine.errors import DocumentUnreadable
 from snapshots.engine.names import ALIAS_DELTA, ALIAS_FULL, keys_of
+from snapshots.engine.policies import POLICIES_KEY, VERSION_FIELD
 from snapshots.publisher._read import Head
 from snapshots.publisher._write import Terms
 from snapshots.publisher.errors import (
@@ -39,12 +42,14 @@ __all__ = [
     "TooOld",
     "WriterRefused",
     "catch_up",
+    "publish_policies",
     "read_deltas",
     "read_full",
     "read_hash",
     "read_head",
     "read_held",
     "read_newest_entry",
+    "read_policies",
     "read_string",
     "unpacked",
     "write",
@@ -52,6 +57,9 @@ __all__ = [
 
 # redis.Redis or redis.cluster.RedisCluster, answering bytes: redis-py gives them no common type.
 Client = Any
+
+
+PUBLISH_POLICIES = Path(__file__).with_name("publish_policies.lua").read_text()
 
 
 class SourceMissing(StoreError):
@@ -72,6 +80,37 @@ class Held:
 
     bytes: int | None
     broken: str
+
+
+@dataclass(frozen=True)
+class PublishedPolicies:
+    """What managers go by: name → wire form. `version` None: nothing was ever published."""
+
+    version: int | None
+    policies: Mapping[str, bytes]
+
+
+def read_policies(client: Client) -> PublishedPolicies:
+    with redis_errors("policies"):
+        said: dict[bytes, bytes] = client.hgetall(POLICIES_KEY)
+    version = said.pop(VERSION_FIELD.encode(), None)
+    policies = {name.decode(errors="backslashreplace"): text for name, text in said.items()}
+    return PublishedPolicies(int(version) if version and version.isdigit() else None, policies)
+
+
+def publish_policies(client: Client, wanted: Mapping[str, str], *, compared: PublishedPolicies) -> int | None:
+    """Makes the published policies equal to `wanted`, given what `read_policies` said. Returns the version in force.
+
+    None where someone else published in between: read again, the rows first.
+    """
+    if compared.policies == {name: text.encode() for name, text in wanted.items()} and compared.version is not None:
+        return compared.version
+    expected = "" if compared.version is None else compared.version
+    words = [VERSION_FIELD, expected, len(wanted), *(word for item in wanted.items() for word in item)]
+    words += compared.policies.keys() - wanted.keys()
+    with redis_errors("policies"):
+        answer: int | None = client.eval(PUBLISH_POLICIES, 1, POLICIES_KEY, *words)
+    return answer
 
 
 def read_hash(client: Client, key: str) -> dict[bytes, bytes]:

@@ -39,6 +39,12 @@ def build_snapshots() -> None:
         services.build_snapshots(timezone.now())
 
 
+@shared_task(name="snapshots.publish_policies", ignore_result=True)
+def publish_policies() -> None:
+    with _or_next_time("publish snapshot policies"):
+        services.publish_policies()
+
+
 @shared_task(name="snapshots.prune_history", ignore_result=True)
 def prune_history() -> None:
     with _or_next_time("prune snapshot history"):

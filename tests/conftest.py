@@ -22,6 +22,7 @@ UNBOUNDED_BY_DESIGN = (
     b"tradeul:streams:limits",  # one field a limit
     b"tradeul:streams:producers",  # one field a live producer, swept by publish_limits
     b"tradeul:streams:known",  # one member a stream
+    b"tradeul:snapshots:policies",  # one field a policy of a manager
 )
 
 

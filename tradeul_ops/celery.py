@@ -33,6 +33,7 @@ app.conf.beat_schedule = {
     "publish limits again": _every("streams.publish_limits", seconds=30),
     "look for streams": _every("streams.discover_streams", seconds=15),
     "build snapshots": _every("snapshots.build_snapshots", seconds=5),
+    "publish snapshot policies again": _every("snapshots.publish_policies", seconds=30),
     "drop rows past retention": _every("timescale.enforce_retention", seconds=30),
     "compare policies": _every("timescale.reconcile_policies", seconds=60),
     "prune the audit and sessions": _every("console.prune_history", hours=1),

@@ -12,9 +12,11 @@ from datetime import timedelta
 from snapshots.engine import codec
 from snapshots.engine.chain import Published
 from snapshots.engine.codec import Header
-from snapshots.engine.delta import EXACT, Delta, Thresholds, apply, diff
-from snapshots.engine.plan import Options, Plan, full_due, plan_after_delta, plan_build
+from snapshots.engine.delta import Delta, apply, diff
+from snapshots.engine.errors import Unpublishable
+from snapshots.engine.plan import Break, Cause, Options, Plan, full_due, plan_after_delta, plan_build
 from snapshots.engine.state import State, checksum, reorder, volume_column
+from snapshots.engine.thresholds import EXACT, Thresholds
 
 
 @dataclass(frozen=True)
@@ -47,13 +49,13 @@ class Build:
     published: Published
     full: Stored | None
     delta: Stored | None
+    cause: Cause | None  # of a full
     reason: str
     added: int
     updated: int
     removed: int
     unchanged: int
     held: int
-    checksum: str
 
     @property
     def kind(self) -> str:
@@ -73,15 +75,20 @@ def prepare(
     removals: Iterable[str],
     now_ms: int,
     options: Options,
-    broken: str = "",
+    broken: Break | None = None,
     thresholds: Thresholds = EXACT,
+    forced: bool = False,
 ) -> Prepared:
-    """`broken`, if any, says why the chain cannot be continued: a new epoch begins then, with a full."""
-    if published is not None and thresholds.profile != published.profile:
-        broken = broken or f"the profile changed from {published.profile} to {thresholds.profile}"
+    """`broken`, if any, says why the chain cannot be continued: a new epoch begins then, with a full.
+
+    `forced`: the caller wants a full. Raises Unpublishable for a state that is too large.
+    """
+    if published is not None and thresholds.profile != published.profile and broken is None:
+        change = f"the profile changed from {published.profile} to {thresholds.profile}"
+        broken = Break(Cause.PROFILE, change)
     full_age = timedelta(milliseconds=max(0, now_ms - published.full_ts)) if published else None
     chain_length = published.sequence - published.base if published else 0
-    due = bool(broken) or full_due(full_age=full_age, chain_length=chain_length, options=options)
+    due = forced or bool(broken) or full_due(full_age=full_age, chain_length=chain_length, options=options)
     before = published.state if published else State()
     delta = diff(before, upserts=upserts, removals=removals, thresholds=EXACT if due else thresholds)
     plan = plan_build(
@@ -90,8 +97,9 @@ def prepare(
         chain_length=chain_length,
         options=options,
         new_fields=delta.new_fields(before),
+        forced=forced,
     )
-    fresh = published is None or bool(broken)
+    fresh = published is None or broken is not None
     return Prepared(
         name=name,
         before=before,
@@ -108,17 +116,22 @@ def prepare(
 
 
 def encode(prepared: Prepared, *, options: Options, full_bytes: int) -> Build:
-    """`full_bytes`: what the last full takes in Redis."""
+    """`full_bytes`: of the last full in Redis. A delta that can't be made becomes a full. Raises Unpublishable."""
     plan, by = prepared.plan, volume_column(prepared.after)
     state = reorder(prepared.after, by=by) if plan.full else prepared.after
     found = checksum(state)
     full = delta = None
     if not plan.full or plan.crossing:
         header = _header(prepared, "delta", base=prepared.base, found=found)
-        raw = codec.encode_delta(
-            prepared.delta, state=prepared.before, header=header, reorder_by=by, reorders=plan.crossing
-        )
-        delta = _pack(raw, options)
+        try:
+            raw = codec.encode_delta(
+                prepared.delta, state=prepared.before, header=header, reorder_by=by, reorders=plan.crossing
+            )
+            delta = _pack(raw, options)
+        except (Unpublishable, LookupError, TypeError, ValueError, ArithmeticError, AssertionError) as error:
+            plan = Plan(True, cause=Cause.DELTA_FAILED, reason=f"the delta could not be made: {error!r}")
+            state = reorder(prepared.after, by=by)
+            found = checksum(state)
     if delta is not None and not plan.full:
         plan = plan_after_delta(
             delta_bytes=len(delta.stored), full_bytes=full_bytes, max_delta_ratio=options.max_delta_ratio
@@ -139,16 +152,17 @@ def encode(prepared: Prepared, *, options: Options, full_bytes: int) -> Build:
             ts=prepared.ts,
             full_ts=prepared.ts if full else prepared.full_ts,
             profile=prepared.profile,
+            checksum=found,
         ),
         full=full,
         delta=delta,
+        cause=plan.cause,
         reason=plan.reason,
         added=prepared.delta.added.tickers,
         updated=prepared.delta.updated,
         removed=len(prepared.delta.removed),
         unchanged=prepared.after.tickers - prepared.delta.added.tickers - prepared.delta.updated,
         held=prepared.delta.held,
-        checksum=found,
     )
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from snapshots.engine import codec
 from snapshots.engine.codec import Document, Header
 from snapshots.engine.delta import apply
-from snapshots.engine.errors import ChainBroken, DocumentUnreadable, Unpublishable
+from snapshots.engine.errors import ChainBroken, ChecksumMismatch, DocumentUnreadable, Unpublishable
 from snapshots.engine.state import State, checksum, reorder
 
 
@@ -23,6 +23,7 @@ class Published:
     ts: int
     full_ts: int
     profile: str
+    checksum: str
 
 
 def why_not(at: Published, *, header: Header) -> str:
@@ -75,13 +76,14 @@ def _published(state: State, header: Header, *, base: int, full_ts: int) -> Publ
         ts=header.ts,
         full_ts=full_ts,
         profile=header.profile,
+        checksum=header.checksum,
     )
 
 
 def _verify(state: State, header: Header) -> None:
     found = checksum(state)
     if found != header.checksum:
-        raise ChainBroken(
+        raise ChecksumMismatch(
             f"{header.name}: after {header.kind} {header.sequence} the state's checksum is {found}, "
             f"the writer's was {header.checksum}."
         )

@@ -14,37 +14,9 @@ import numpy.typing as npt
 from snapshots.engine.cells import MISSING, Cell
 from snapshots.engine.checksum import Numbers, numbers_of
 from snapshots.engine.state import REMOVED_CELL, State, check_size
+from snapshots.engine.thresholds import EXACT, Thresholds
 
 Rows: TypeAlias = npt.NDArray[np.int_]
-
-PRICE_FIELDS = ("price", "current_price")
-RVOL_FIELDS = ("rvol",)
-WATCHED_FIELDS = (*PRICE_FIELDS, *RVOL_FIELDS)
-
-
-@dataclass(frozen=True)
-class Thresholds:
-    """Lets small moves of a ticker wait. Fractions of the last *published* value, so that errors never add up."""
-
-    price: float | None = None
-    rvol: float | None = None
-
-    @property
-    def profile(self) -> str:
-        words = [f"{name} {value}" for name, value in (("price", self.price), ("rvol", self.rvol)) if value is not None]
-        return ", ".join(words) or "exact"
-
-    def may_wait(self, name: str, old: Cell, new: Cell) -> bool:
-        """A ticker waits if all of its changes may: numbers, and of price and rvol small ones."""
-        if not isinstance(old, int | float) or not isinstance(new, int | float):
-            return False
-        limit = self.price if name in PRICE_FIELDS else self.rvol if name in RVOL_FIELDS else None
-        if limit is None:
-            return name not in WATCHED_FIELDS
-        return abs(new - old) <= limit * abs(old)
-
-
-EXACT = Thresholds()
 
 
 @dataclass(frozen=True)
@@ -74,7 +46,7 @@ def diff(state: State, *, upserts: State, removals: Iterable[str] = (), threshol
         unequal = _unequal(old, new, state.numbers.get(name), upserts.numbers.get(name), rows, ats)
         if unequal.any():
             changes[name] = rows[unequal].tolist(), _cells(new, ats[unequal])
-    held = _held(changes, state, thresholds) if thresholds != EXACT else set()
+    held = set() if thresholds.exact else _held(changes, state, thresholds)
     if held:
         changes = {name: kept for name, change in changes.items() if (kept := _without(held, *change))[0]}
     return Delta(
@@ -116,19 +88,16 @@ def _cells(column: list[Cell] | None, rows: Rows) -> list[Cell]:
 
 
 def _held(changes: Mapping[str, tuple[list[int], list[Cell]]], state: State, thresholds: Thresholds) -> set[int]:
-    """The rows that wait."""
-    changed: set[int] = set()
-    due: set[int] = set()
+    """The rows that wait: none of their changes is beyond its threshold."""
+    changed, due = np.zeros(len(state.symbols), dtype=bool), np.zeros(len(state.symbols), dtype=bool)
     for name, (rows, cells) in changes.items():
-        changed.update(rows)
-        old = _cells(state.columns.get(name), np.array(rows))
-        if name in WATCHED_FIELDS or not {*map(type, old), *map(type, cells)} <= {int, float}:
-            due.update(
-                row
-                for row, before, after in zip(rows, old, cells, strict=True)
-                if not thresholds.may_wait(name, before, after)
-            )
-    return changed - due
+        changed[rows] = True
+        threshold = thresholds.of(name)
+        if not threshold.any_kind:
+            before, after = numbers_of(_cells(state.columns.get(name), np.array(rows))), numbers_of(cells)
+            allowed = np.maximum(threshold.share * np.abs(before), threshold.points)
+            due[np.array(rows)[~(np.abs(after - before) <= allowed)]] = True  # NaN, which is no number, is not within
+    return set(np.flatnonzero(changed & ~due).tolist())
 
 
 def _without(held: set[int], rows: list[int], cells: list[Cell]) -> tuple[list[int], list[Cell]]:

@@ -15,3 +15,7 @@ class DocumentUnreadable(SnapshotError):
 
 class ChainBroken(SnapshotError):
     """A document that does not continue the state at hand, or continues it into another state than the writer's."""
+
+
+class ChecksumMismatch(ChainBroken):
+    """The state is not the one that its writer had."""

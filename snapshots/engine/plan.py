@@ -5,10 +5,43 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from enum import StrEnum
 from math import ceil
+
+from snapshots.engine.errors import ChainBroken, ChecksumMismatch, DocumentUnreadable
 
 # Below this many bytes a full in place of a large delta saves nothing worth a reader's second request.
 RATIO_FROM_BYTES = 16_384
+
+
+class Cause(StrEnum):
+    """Why a full is built, in one word; a sentence goes with it."""
+
+    FIRST = "first"
+    INTERVAL = "interval"
+    SCHEMA = "schema"
+    SIZE = "size"
+    PROFILE = "profile"
+    FORCED = "forced"
+    GAP = "gap"
+    CHECKSUM = "checksum"
+    WRITE_FAILED = "write failed"
+    DELTA_FAILED = "delta failed"
+    RESTART = "restart"
+
+
+@dataclass(frozen=True)
+class Break:
+    """Why the chain can't be continued: the next document is the full of a new epoch."""
+
+    cause: Cause
+    sentence: str
+
+
+def break_of(error: Exception, *, otherwise: Cause) -> Break:
+    if isinstance(error, ChecksumMismatch | DocumentUnreadable):
+        return Break(Cause.CHECKSUM, str(error))
+    return Break(Cause.GAP if isinstance(error, ChainBroken) else otherwise, str(error))
 
 
 @dataclass(frozen=True)
@@ -44,8 +77,9 @@ class Plan:
     """`crossing`: a delta is written too, so that who follows the chain need not read the full."""
 
     full: bool
-    crossing: bool
-    reason: str
+    crossing: bool = False
+    cause: Cause | None = None  # of a full
+    reason: str = ""
 
 
 def full_due(*, full_age: timedelta | None, chain_length: int, options: Options) -> bool:
@@ -53,23 +87,36 @@ def full_due(*, full_age: timedelta | None, chain_length: int, options: Options)
 
 
 def plan_build(
-    *, broken: str, full_age: timedelta | None, chain_length: int, options: Options, new_fields: Sequence[str]
+    *,
+    broken: Break | None,
+    full_age: timedelta | None,
+    chain_length: int,
+    options: Options,
+    new_fields: Sequence[str],
+    forced: bool = False,
 ) -> Plan:
-    """`broken` says why there is no chain to continue; `full_age` is None if there never was a full."""
-    if broken or full_age is None:
-        return Plan(True, False, broken or "first build")
+    """`full_age` is None if there never was a full."""
+    if broken is not None:
+        return Plan(True, cause=broken.cause, reason=broken.sentence)
+    if full_age is None:
+        return Plan(True, cause=Cause.FIRST, reason="first build")
     if new_fields:
-        return Plan(True, False, f"new field {', '.join(new_fields[:3])}{'…' if len(new_fields) > 3 else ''}")
+        names = f"{', '.join(new_fields[:3])}{'…' if len(new_fields) > 3 else ''}"
+        return Plan(True, cause=Cause.SCHEMA, reason=f"new field {names}")
     if full_due(full_age=full_age, chain_length=chain_length, options=options):
-        return Plan(True, True, f"the last full is {full_age.total_seconds():.0f} s and {chain_length} deltas old")
-    return Plan(False, False, "")
+        age = f"the last full is {full_age.total_seconds():.0f} s and {chain_length} deltas old"
+        return Plan(True, crossing=True, cause=Cause.INTERVAL, reason=age)
+    if forced:
+        return Plan(True, crossing=True, cause=Cause.FORCED, reason="a full was asked for")
+    return Plan(False)
 
 
 def plan_after_delta(*, delta_bytes: int, full_bytes: int, max_delta_ratio: float) -> Plan:
     """The second look, once the delta's size is known."""
     if delta_bytes > RATIO_FROM_BYTES and delta_bytes > max_delta_ratio * full_bytes:
-        return Plan(True, False, f"the delta has {delta_bytes / full_bytes:.0%} of the last full's bytes")
-    return Plan(False, False, "")
+        share = f"the delta has {delta_bytes / full_bytes:.0%} of the last full's bytes"
+        return Plan(True, cause=Cause.SIZE, reason=share)
+    return Plan(False)
 
 
 def max_chain_of(*, full_interval: timedelta, build_interval: timedelta) -> int:

@@ -34,6 +34,7 @@ class Migration(migrations.Migration):
                             ("string", "string: one JSON object or list"),
                             ("stream_entry", "the newest entry of a stream"),
                             ("callable", "a function that a service registered"),
+                            ("manager", "none: a service publishes it, through its SnapshotManager"),
                         ],
                         default="hash",
                         max_length=12,
@@ -42,7 +43,12 @@ class Migration(migrations.Migration):
                 (
                     "source_key",
                     models.CharField(
-                        help_text="The Redis key, or the name a function was registered by.", max_length=512
+                        blank=True,
+                        default="",
+                        help_text=(
+                            "The Redis key, or the name a function was registered by. Empty if a service publishes it."
+                        ),
+                        max_length=512,
                     ),
                 ),
                 (
@@ -70,6 +76,39 @@ class Migration(migrations.Migration):
                     models.FloatField(
                         default=0.6,
                         help_text="A delta with a larger share of the last full's bytes is published as a full.",
+                    ),
+                ),
+                (
+                    "profile",
+                    models.CharField(
+                        choices=[
+                            ("exact", "exact: every change is published"),
+                            (
+                                "guide",
+                                "guide: a ticker waits until its price, rvol, score, volume or change moved enough",
+                            ),
+                            ("own", "own: the thresholds below"),
+                        ],
+                        db_default="exact",
+                        default="exact",
+                        help_text=(
+                            "Which small changes may wait. Measured from the last published value, they never add up."
+                        ),
+                        max_length=5,
+                    ),
+                ),
+                (
+                    "thresholds",
+                    models.TextField(
+                        blank=True,
+                        db_default="",
+                        default="",
+                        help_text=(
+                            "For the profile own, one a line: a field and how far it may be off. price 0.1% (of "
+                            "its published value), change_percent 0.5 (in its own units), updated wait (never a "
+                            "reason to publish). * stands for all other numbers. Once one change of a ticker is "
+                            "too large, all of its changes are published."
+                        ),
                     ),
                 ),
                 (
@@ -150,6 +189,27 @@ class Migration(migrations.Migration):
                 ("diff_ms", models.FloatField(null=True)),
                 ("encode_ms", models.FloatField(null=True)),
                 ("write_ms", models.FloatField(null=True)),
+                ("held", models.IntegerField(null=True)),
+                (
+                    "cause",
+                    models.CharField(
+                        blank=True,
+                        choices=[
+                            ("first", "first"),
+                            ("interval", "interval"),
+                            ("schema", "schema"),
+                            ("size", "size"),
+                            ("profile", "profile"),
+                            ("forced", "forced"),
+                            ("gap", "gap"),
+                            ("checksum", "checksum"),
+                            ("write failed", "write failed"),
+                            ("delta failed", "delta failed"),
+                            ("restart", "restart"),
+                        ],
+                        max_length=12,
+                    ),
+                ),
                 ("reason", models.TextField(blank=True)),
                 (
                     "policy",
@@ -175,17 +235,64 @@ class Migration(migrations.Migration):
         migrations.AddConstraint(
             model_name="snapshotpolicy",
             constraint=models.CheckConstraint(
-                condition=models.Q(("source_key", ""), _negated=True),
+                condition=models.Q(
+                    models.Q(models.Q(("source_kind", "manager")), ("source_key", "")),
+                    models.Q(
+                        models.Q(("source_kind", "manager"), _negated=True), models.Q(("source_key", ""), _negated=True)
+                    ),
+                    _connector="OR",
+                ),
                 name="snapshot_policy_source_is_named",
-                violation_error_message="source_key must not be empty.",
+                violation_error_message="source_key must not be empty, but for a snapshot that a service publishes.",
             ),
         ),
         migrations.AddConstraint(
             model_name="snapshotpolicy",
             constraint=models.CheckConstraint(
-                condition=models.Q(("source_kind__in", ["hash", "string", "stream_entry", "callable"])),
+                condition=models.Q(("profile__in", ["exact", "guide", "own"])),
+                name="snapshot_policy_profile_known",
+                violation_error_message="profile must be one of exact, guide, own.",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="snapshotpolicy",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("thresholds", ""),
+                    (
+                        "thresholds__regex",
+                        (
+                            "^[^\\s,][^\\n\\r,]{0,199}[ \\t]+([0-9]{1,9}([.][0-9]{1,9})?%?|wait)[ "
+                            "\\t]*([\\r\\n]+[^\\s,][^\\n\\r,]{0,199}[ \\t]+([0-9]{1,9}([.][0-9]{1,9})?%?|wait)[ "
+                            "\\t]*){0,99}[\\r\\n]*$"
+                        ),
+                    ),
+                    _connector="OR",
+                ),
+                name="snapshot_policy_thresholds_are_rules",
+                violation_error_message=(
+                    "thresholds must be one rule a line, as price 0.1%%, change_percent 0.5 or updated wait."
+                ),
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="snapshotpolicy",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    models.Q(models.Q(("thresholds", ""), _negated=True), ("profile", "own")),
+                    models.Q(models.Q(("profile", "own"), _negated=True), ("thresholds", "")),
+                    _connector="OR",
+                ),
+                name="snapshot_policy_thresholds_if_own",
+                violation_error_message="thresholds must be given for the profile own, and for no other.",
+            ),
+        ),
+        migrations.AddConstraint(
+            model_name="snapshotpolicy",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("source_kind__in", ["hash", "string", "stream_entry", "callable", "manager"])),
                 name="snapshot_policy_source_kind_known",
-                violation_error_message="source_kind must be one of hash, string, stream_entry, callable.",
+                violation_error_message="source_kind must be one of hash, string, stream_entry, callable, manager.",
             ),
         ),
         migrations.AddConstraint(

@@ -1,5 +1,6 @@
 """Publishes snapshots to Redis and reads them. For other services: needs no Django; what it needs is in README.md."""
 
+from snapshots.publisher._read import Followed, Lag
 from snapshots.publisher.aio import SnapshotManager
 from snapshots.publisher.errors import (
     ChainBroken,
@@ -19,6 +20,8 @@ __all__ = [
     "ChainBroken",
     "ChainMoved",
     "DocumentUnreadable",
+    "Followed",
+    "Lag",
     "NothingPublished",
     "SnapshotError",
     "SnapshotManager",

@@ -52,7 +52,7 @@ def call_of(build: Build, *, terms: Terms, cluster: bool) -> Call:
         "ts": published.ts,
         "full_ts": published.full_ts,
         "profile": published.profile,
-        "checksum": build.checksum,
+        "checksum": published.checksum,
         "kind": build.kind,
         "tickers": published.state.tickers,
         "raw_bytes": sum(part.raw_bytes for part in (build.full, build.delta) if part),

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import Callable, Mapping
-from datetime import UTC, datetime
-from typing import Any
+from collections.abc import AsyncIterator, Callable, Generator, Mapping
+from datetime import datetime
+from typing import Any, TypeVar
 
 import redis
 from redis.asyncio import Redis
@@ -15,12 +15,17 @@ from redis.asyncio.cluster import RedisCluster
 from snapshots.engine.build import Build
 from snapshots.engine.cells import Record
 from snapshots.engine.chain import Published
+from snapshots.engine.errors import SnapshotError
 from snapshots.engine.names import keys_of
 from snapshots.engine.state import to_records
 from snapshots.publisher import _read, _write
-from snapshots.publisher._author import author_of, check_client
+from snapshots.publisher._author import DEFAULT_NAME, author_of
+from snapshots.publisher._connect import bytes_client
+from snapshots.publisher._read import Followed, Lag, Trace
 from snapshots.publisher._write import Terms
-from snapshots.publisher.errors import ChainMoved, StoreError, redis_errors
+from snapshots.publisher.errors import ChainMoved, NothingPublished, StoreError, redis_errors
+
+T = TypeVar("T")
 
 
 async def write(client: Redis, *, build: Build, terms: Terms) -> None:
@@ -47,7 +52,7 @@ class SnapshotManager:
         self,
         redis_client: Redis,
         *,
-        name: str = "latest",
+        name: str = DEFAULT_NAME,
         full_snapshot_interval: float = 300,
         delta_compression_threshold: int = 100,
         min_price_change_percent: float | None = None,
@@ -56,8 +61,6 @@ class SnapshotManager:
         lease_seconds: float = 15,
         clock: Callable[[], float] = time.time,
     ) -> None:
-        check_client(redis_client)
-        self._client = redis_client
         self._one_at_a_time = asyncio.Lock()
         self._author = author_of(
             name=name,
@@ -69,16 +72,19 @@ class SnapshotManager:
             lease_seconds=lease_seconds,
             clock=clock,
         )
+        self._client, self._is_own = bytes_client(redis_client, asynchronous=True)
 
-    async def save_snapshot(self, snapshot: Mapping[str, Record]) -> dict[str, Any]:
+    async def save_snapshot(self, snapshot: Mapping[str, Record], force_full: bool = False) -> dict[str, Any]:
         """Publishes `snapshot` (symbol → record). Raises Unpublishable, or a StoreError and then a full is next.
 
-        The work is done in a thread, so that the loop goes on: leave `snapshot` as it is until this returns.
+        Returns what its twin in sync.py does. The work is done in a thread, so that the loop goes on: leave `snapshot`
+        as it is until this returns.
         """
         author = self._author
         async with self._one_at_a_time:
+            await run(self._client, steps=author.before_a_save(), name=author.name)
             for last in (False, True):
-                build = await asyncio.to_thread(author.build, snapshot)
+                build = await asyncio.to_thread(author.build, snapshot, force_full=force_full)
                 try:
                     await write(self._client, build=build, terms=author.terms)
                 except asyncio.CancelledError:
@@ -90,34 +96,63 @@ class SnapshotManager:
                         raise
                 else:
                     break
-            return author.confirm(build)
+            return author.confirm(build, snapshot)
+
+    async def get_latest_snapshot(self) -> dict[str, dict[str, Any]] | None:
+        """Symbol → record, as published last, whoever did; None if nothing is. Raises a StoreError or ChainBroken."""
+        name = self._author.name
+        try:
+            newest = await run(self._client, steps=_read.catch_up(name, None), name=name)
+        except NothingPublished:
+            return None
+        return await asyncio.to_thread(to_records, newest.state)
+
+    async def get_latest_delta(self) -> dict[str, Any] | None:
+        """As its twin in sync.py."""
+        return await run(self._client, steps=_read.latest_delta(self._author.name), name=self._author.name)
 
     def get_stats(self) -> dict[str, Any]:
         return self._author.stats()
+
+    async def aclose(self) -> None:
+        """Closes a connection of its own; the one that it was given stays open."""
+        if self._is_own:
+            await self._client.connection_pool.disconnect()
 
 
 class SnapshotReader:
     """Rebuilds a published snapshot and follows it. Never returns a state that differs from the writer's."""
 
-    def __init__(self, redis_client: Redis, name: str = "latest") -> None:
-        check_client(redis_client)
+    def __init__(self, redis_client: Redis, name: str = DEFAULT_NAME) -> None:
         keys_of(name)
-        self._client, self._name = redis_client, name
+        self._client, self._is_own = bytes_client(redis_client, asynchronous=True)
+        self._name = name
         self._at: Published | None = None
 
     async def refresh(self) -> bool:
         """Catches up; True if there was something new. Raises a StoreError or ChainBroken, and keeps what it has."""
-        steps = _read.catch_up(self._name, self._at)
-        reply: Any = None
-        execute: Any = self._client.execute_command
+        return await self._step(Trace())
+
+    async def follow(self, *, poll_seconds: float = 1.0) -> AsyncIterator[Followed]:
+        """As its twin in sync.py; it ends when the task is cancelled or the loop over it is left."""
+        problem = ""
+        while True:
+            trace = Trace()
+            try:
+                changed = await self._step(trace)
+                step = trace.step(self._at, changed=changed)
+            except SnapshotError as error:
+                step = trace.step(self._at, changed=False, problem=str(error))
+            if step.changed or step.problem != problem:
+                yield step
+            problem = step.problem
+            await asyncio.sleep(poll_seconds)
+
+    async def lag(self) -> Lag:
+        """How far the state at hand is behind what is published. Raises a StoreError."""
         with redis_errors(self._name):
-            while True:
-                try:
-                    command = await asyncio.to_thread(_send, steps, reply)
-                except _Done as done:
-                    changed, self._at = done.newest is not self._at, done.newest
-                    return changed
-                reply = await execute(*command)
+            fields: Any = await self._client.hgetall(keys_of(self._name).head)
+        return _read.lag_of(self._at, head=_read.head_of(fields, name=self._name))
 
     async def state(self) -> dict[str, dict[str, Any]]:
         """Symbol → record, as of the last refresh; the first call refreshes."""
@@ -127,7 +162,17 @@ class SnapshotReader:
         return (await self._published()).sequence
 
     async def published_at(self) -> datetime:
-        return datetime.fromtimestamp((await self._published()).ts / 1000, tz=UTC)
+        return _read.time_of(await self._published())
+
+    async def aclose(self) -> None:
+        """Closes a connection of its own; the one that it was given stays open."""
+        if self._is_own:
+            await self._client.connection_pool.disconnect()
+
+    async def _step(self, trace: Trace) -> bool:
+        steps = _read.catch_up(self._name, self._at, trace=trace)
+        before, self._at = self._at, await run(self._client, steps=steps, name=self._name)
+        return self._at is not before
 
     async def _published(self) -> Published:
         if self._at is None:
@@ -136,16 +181,21 @@ class SnapshotReader:
         return self._at
 
 
-class _Done(Exception):
-    """A generator's return: StopIteration itself cannot leave a coroutine."""
+async def run(client: Any, *, steps: Generator[tuple[Any, ...], Any, T], name: str) -> T:
+    """Sends what `steps` yields, and returns what it returns; between replies `steps` works in a thread."""
+    reply: Any = None
+    with redis_errors(name):
+        while True:
+            command, done = await asyncio.to_thread(_send, steps, reply)
+            if command is None:
+                value: T = done
+                return value
+            reply = await client.execute_command(*command)
 
-    def __init__(self, newest: Published) -> None:
-        self.newest = newest
 
-
-def _send(steps: Any, reply: Any) -> _read.Command:
+def _send(steps: Generator[tuple[Any, ...], Any, T], reply: Any) -> tuple[tuple[Any, ...] | None, Any]:
+    """The next command, or None and what the generator returned: StopIteration itself cannot leave a coroutine."""
     try:
-        command: _read.Command = steps.send(reply)
+        return steps.send(reply), None
     except StopIteration as done:
-        raise _Done(done.value) from None
-    return command
+        return None, done.value

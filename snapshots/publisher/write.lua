@@ -14,7 +14,7 @@ if holder and holder ~= writer then
 end
 
 if continues ~= '' then
-  local found = redis.call('HMGET', head, 'epoch', 'sequence', 'delta')
+  local found = redis.call('HMGET', head, 'epoch', 'sequence', 'delta', 'base', 'entries')
   if found[1] ~= epoch or found[2] ~= continues then
     return {'moved', found[1] and 'the head is at ' .. found[2] .. ' of epoch ' .. found[1] or 'the head is gone'}
   end
@@ -25,6 +25,13 @@ if continues ~= '' then
     local last = redis.call('XREVRANGE', deltas, '+', '-', 'COUNT', 1)
     if not last[1] or last[1][1] ~= found[3] .. '-0' then
       return {'moved', 'the newest delta is not ' .. found[3]}
+    end
+  end
+  -- Somebody took entries out: that matters if readers of the full need them. To count these means to read them.
+  if found[5] and redis.call('XLEN', deltas) ~= tonumber(found[5]) then
+    local there = #redis.call('XRANGE', deltas, (tonumber(found[4]) + 1) .. '-0', '+')
+    if there ~= tonumber(found[2]) - tonumber(found[4]) then
+      return {'moved', 'of the deltas since full ' .. found[4] .. ' only ' .. there .. ' are left'}
     end
   end
 end
@@ -47,7 +54,7 @@ if full_document ~= '' then
   redis.call('SET', full, full_document)
   redis.call('HSET', head, 'full_bytes', #full_document)
 end
-redis.call('HSET', head, unpack(ARGV, 11))
+redis.call('HSET', head, 'entries', redis.call('XLEN', deltas), unpack(ARGV, 11))
 for _, key in ipairs({full, deltas, head}) do
   redis.call('PEXPIRE', key, full_ttl)
 end

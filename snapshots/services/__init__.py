@@ -2,6 +2,7 @@
 
 from snapshots.services.building import build_snapshot, build_snapshots, forget, prune_history
 from snapshots.services.policies import EDITABLE, create_policy, delete_policy, update_policy
+from snapshots.services.publishing import publish_policies
 
 __all__ = [
     "EDITABLE",
@@ -11,5 +12,6 @@ __all__ = [
     "delete_policy",
     "forget",
     "prune_history",
+    "publish_policies",
     "update_policy",
 ]

@@ -23,6 +23,7 @@ from snapshots.engine import source as reading
 from snapshots.engine.build import Build, encode, prepare
 from snapshots.engine.chain import Published
 from snapshots.engine.errors import SnapshotError
+from snapshots.engine.plan import Break, Cause, break_of
 from snapshots.engine.source import Changes, SourceUnreadable
 from snapshots.models import SnapshotBuild, SnapshotPolicy, SourceKind
 from tradeul_ops.connections import data_redis
@@ -43,7 +44,7 @@ class Memory:
     published: Published | None = None
     raw: Mapping[str, bytes] = field(default_factory=dict)
     full_bytes: int = 0
-    broken: str = ""
+    broken: Break | None = None
 
 
 _memories: dict[int, Memory] = {}
@@ -52,7 +53,8 @@ _guard = threading.Lock()
 
 def build_snapshots(now: datetime) -> list[SnapshotBuild]:
     """Builds what is due. A failure is a row, and does not keep the others from being built."""
-    policies = list(SnapshotPolicy.objects.filter(enabled=True).annotate(built_at=_last_attempt()))
+    built_here = SnapshotPolicy.objects.filter(enabled=True).exclude(source_kind=SourceKind.MANAGER)
+    policies = list(built_here.annotate(built_at=_last_attempt()))
     with _guard:
         for gone in _memories.keys() - {policy.pk for policy in policies}:
             del _memories[gone]
@@ -118,7 +120,8 @@ def _build(policy: SnapshotPolicy, row: SnapshotBuild, now: datetime) -> None:
         before = memory.published
         memory = _from_redis(client, policy, at=before)
         if memory.published is None or memory.published is before:  # nobody built: a key is gone
-            memory = replace(memory, broken=memory.broken or str(error))
+            broken = memory.broken if memory.broken and memory.broken.cause != Cause.RESTART else None
+            memory = replace(memory, broken=broken or Break(Cause.GAP, str(error)))
         memory = _publish(client, policy, memory, row, now)
     with _guard:
         _memories[policy.pk] = memory
@@ -129,12 +132,14 @@ def _from_redis(client: Any, policy: SnapshotPolicy, *, at: Published | None = N
     try:
         published = store.catch_up(client, name=policy.name, at=at)
         return Memory(published=published, full_bytes=store.read_head(client, name=policy.name).full_bytes)
-    except store.NothingPublished:
-        return Memory()
+    except store.NothingPublished as error:
+        if not SnapshotBuild.objects.filter(policy=policy, outcome__in=(Outcome.DONE, Outcome.PARTIAL)).exists():
+            return Memory()
+        return Memory(broken=Break(Cause.RESTART, str(error)))
     except store.StoreUnavailable:
         raise
     except SnapshotError as error:
-        return Memory(broken=str(error))
+        return Memory(broken=break_of(error, otherwise=Cause.RESTART))
 
 
 def _publish(client: Any, policy: SnapshotPolicy, memory: Memory, row: SnapshotBuild, now: datetime) -> Memory:
@@ -142,6 +147,7 @@ def _publish(client: Any, policy: SnapshotPolicy, memory: Memory, row: SnapshotB
     watch = _Watch()
     changes, row.raw_bytes = _read(client, policy, memory)
     row.read_ms = watch.lap()
+    terms = policy.terms
     prepared = prepare(
         memory.published,
         name=policy.name,
@@ -149,11 +155,12 @@ def _publish(client: Any, policy: SnapshotPolicy, memory: Memory, row: SnapshotB
         upserts=changes.upserts,
         removals=changes.removals,
         now_ms=int(now.timestamp() * 1000),
-        options=policy.options,
+        options=terms.options,
         broken=memory.broken,
+        thresholds=terms.thresholds,
     )
     row.diff_ms = watch.lap()
-    build = encode(prepared, options=policy.options, full_bytes=memory.full_bytes)
+    build = encode(prepared, options=terms.options, full_bytes=memory.full_bytes)
     row.encode_ms = watch.lap()
     try:
         store.write(client, build=build, terms=_terms(policy))
@@ -161,7 +168,7 @@ def _publish(client: Any, policy: SnapshotPolicy, memory: Memory, row: SnapshotB
         raise
     except store.StoreError as error:
         with _guard:  # whether it arrived is unknown, so what follows is the full of a new epoch
-            _memories[policy.pk] = replace(memory, broken=str(error)) if memory.published else Memory()
+            _memories[policy.pk] = replace(memory, broken=Break(Cause.WRITE_FAILED, str(error)))
         raise
     row.write_ms = watch.lap()
     _describe(row, build, changes)
@@ -205,21 +212,23 @@ def _called(function: sources.Source, name: str) -> Any:
 
 
 def _terms(policy: SnapshotPolicy) -> store.Terms:
+    terms = policy.terms
     return store.Terms(
         writer=f"tradeul_ops-{policy.writer}",
         lease=max(SHORTEST_LEASE, 3 * policy.build_interval),
-        full_ttl=policy.full_ttl,
-        delta_ttl=policy.delta_ttl,
-        deltas_kept=policy.options.deltas_kept,
-        aliases=policy.is_default,
+        full_ttl=terms.full_ttl,
+        delta_ttl=terms.delta_ttl,
+        deltas_kept=terms.options.deltas_kept,
+        aliases=terms.aliases,
     )
 
 
 def _describe(row: SnapshotBuild, build: Build, changes: Changes) -> None:
-    row.kind, row.reason = build.kind, build.reason
+    row.kind, row.cause, row.reason = build.kind, build.cause or "", build.reason
     row.epoch, row.sequence = build.published.epoch, build.published.sequence
     row.tickers = build.published.state.tickers
     row.added, row.updated, row.removed, row.unchanged = build.added, build.updated, build.removed, build.unchanged
+    row.held = build.held
     row.stored_bytes = build.stored_bytes
     row.outcome = Outcome.PARTIAL if changes.refused else Outcome.DONE
     row.detail = changes.refusals

@@ -9,6 +9,7 @@ from django.db import transaction
 from django.utils import timezone
 
 from snapshots.models import SnapshotPolicy
+from snapshots.services.publishing import publish_or_warn
 from tradeul_ops import audit
 
 EDITABLE = (
@@ -20,6 +21,8 @@ EDITABLE = (
     "delta_compression_threshold",
     "compression_level",
     "max_delta_ratio",
+    "profile",
+    "thresholds",
     "full_ttl",
     "delta_ttl",
     "is_default",
@@ -35,6 +38,7 @@ def create_policy(row: SnapshotPolicy, *, user_id: int) -> None:
     with transaction.atomic():
         row.save(force_insert=True)
         audit.record(user_id=user_id, row=row, flag=audit.ADDED, changes={})
+        transaction.on_commit(publish_or_warn)
 
 
 def update_policy(policy_id: int, changes: Mapping[str, Any], *, user_id: int) -> SnapshotPolicy:
@@ -52,6 +56,7 @@ def update_policy(policy_id: int, changes: Mapping[str, Any], *, user_id: int) -
         row.updated_at, row.updated_by_id = timezone.now(), user_id
         audit.record(user_id=user_id, row=row, flag=audit.CHANGED, changes=changed)
         row.save(update_fields=[*changed, "updated_at", "updated_by"])
+        transaction.on_commit(publish_or_warn)
     return row
 
 
@@ -61,3 +66,4 @@ def delete_policy(policy_id: int, *, user_id: int) -> None:
         row = SnapshotPolicy.objects.select_for_update().get(pk=policy_id)
         audit.record(user_id=user_id, row=row, flag=audit.DELETED, changes={})
         row.delete()
+        transaction.on_commit(publish_or_warn)

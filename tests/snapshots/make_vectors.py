@@ -108,7 +108,7 @@ def chain_steps(snapshots: list[tuple[int, Records]]) -> Iterator[tuple[Step, Pu
         part = built.delta or built.full
         assert part is not None
         published = built.published
-        yield expected(published, checksum=built.checksum), published, part.stored
+        yield expected(published, checksum=published.checksum), published, part.stored
 
 
 def expected(published: Published, *, checksum: str) -> Step:

@@ -38,7 +38,7 @@ def test_a_state_that_is_not_the_writers_is_refused_by_its_checksum() -> None:
     start, deltas = ticked()
     for damage in ({"p": [1.75, 2.25], "s": ["x", "y"]}, {"p": [1.5, 2.25], "s": ["x", "z"]}):
         wrong = State(start.state.symbols, damage, start.state.row_of)
-        astray = chain.Published(wrong, "test", "e1", 1, 1, 0, 0, "exact")
+        astray = chain.Published(wrong, "test", "e1", 1, 1, 0, 0, "exact", "")
         with pytest.raises(ChainBroken, match="the writer's was"):
             follow(astray, deltas[0])
 

@@ -14,6 +14,8 @@ from django.test import Client
 from django.urls import reverse
 
 from snapshots import services
+from snapshots.engine.policies import from_wire, to_wire
+from snapshots.engine.thresholds import GUIDE
 from snapshots.forms import SnapshotPolicyForm
 from snapshots.models import SnapshotBuild, SnapshotPolicy
 from tests.snapshots.factories import NOW, make_policy
@@ -33,6 +35,12 @@ WRONG = [
     ({"delta_compression_threshold": -1}, "must not be negative"),
     ({"compression_level": 20}, "from 1 to 19"),
     ({"max_delta_ratio": 0}, "max_delta_ratio must be above 0"),
+    ({"profile": "loose"}, "profile must be one of"),
+    ({"profile": "own"}, "thresholds must be given for the profile own"),
+    ({"thresholds": "price 1%"}, "thresholds must be given for the profile own"),
+    ({"profile": "own", "thresholds": "price"}, "thresholds must be one rule a line"),
+    ({"profile": "own", "thresholds": "price 1%\n\nrvol five"}, "thresholds must be one rule a line"),
+    ({"source_kind": "manager"}, "source_key must not be empty, but for"),
     ({"is_default": True}, "Another snapshot is the default"),
 ]
 
@@ -55,10 +63,25 @@ def test_a_rule_holds_in_the_form_and_in_the_database(values: dict[str, Any], se
     policy = make_policy()
     form = SnapshotPolicyForm({**SnapshotPolicyForm(instance=policy).initial, **values}, instance=policy)
     assert not form.is_valid()
-    if "source_k" not in next(iter(values)):  # these two Django itself refuses, in its own words
+    if values not in ({"source_kind": "file"}, {"profile": "loose"}):  # these two Django refuses, in its own words
         assert sentence in str(form.errors)
     with pytest.raises(IntegrityError), transaction.atomic():
         SnapshotPolicy.objects.filter(name="test").update(**values)
+
+
+@pytest.mark.parametrize(
+    ("values", "profile"),
+    [
+        ({}, "exact"),
+        ({"profile": "guide"}, GUIDE.profile),
+        ({"profile": "own", "thresholds": "price 1%\r\n\r\n* wait\n"}, "price 1%, * wait"),
+    ],
+)
+def test_a_profile_reaches_the_terms(values: dict[str, Any], profile: str) -> None:
+    policy = make_policy(**values)
+    policy.refresh_from_db()
+    assert policy.terms.thresholds.profile == profile
+    assert from_wire(to_wire(policy.terms), name="test") == policy.terms
 
 
 def test_a_change_is_saved_with_its_line_and_only_the_change(ana: User) -> None:

@@ -15,11 +15,12 @@ from hypothesis import strategies as st
 
 from snapshots.engine import chain, codec
 from snapshots.engine.cells import MISSING, Flat, Json, flatten
-from snapshots.engine.delta import Thresholds, apply, diff, diff_to
+from snapshots.engine.delta import apply, diff, diff_to
 from snapshots.engine.errors import Unpublishable
 from snapshots.engine.source import changes_of_fields, parse
 from snapshots.engine.state import State, checksum, from_flat, to_records
 from snapshots.engine.table import PORTION, tabulate
+from snapshots.engine.thresholds import guide
 from tests.snapshots import generators
 from tests.snapshots.chains import build, document, exact, flat, follow
 
@@ -211,14 +212,18 @@ moves = st.fixed_dictionaries(
 @given(before=st.lists(moves, min_size=4, max_size=4), after=st.lists(moves, min_size=4, max_size=4), data=st.data())
 def test_a_ticker_waits_if_each_of_its_changes_may(before: list[Any], after: list[Any], data: st.DataObject) -> None:
     limits = data.draw(st.sampled_from([(0.001, 0.05), (0.001, None), (None, 0.05)]))
-    thresholds = Thresholds(price=limits[0], rvol=limits[1])
+    thresholds = guide(*limits)
+    shares = {"price": limits[0] or 0, "rvol": limits[1] or 0, "size": 1e9}
     state = flat(dict(zip("ABCD", before, strict=True)))
     delta = diff(state, upserts=flat(dict(zip("ABCD", after, strict=True))), thresholds=thresholds)
     waits = set()
     for row, (old, new) in enumerate(zip(before, after, strict=True)):
         changes = [(n, old.get(n, MISSING), new.get(n, MISSING)) for n in ("price", "rvol", "size")]
         changes = [change for change in changes if change[1] != change[2]]
-        if changes and all(thresholds.may_wait(*change) for change in changes):
+        if changes and all(
+            isinstance(was, int | float) and isinstance(now, int | float) and abs(now - was) <= shares[name] * abs(was)
+            for name, was, now in changes
+        ):
             waits.add(row)
     published = {row for rows, _ in delta.changes.values() for row in rows}
     assert published.isdisjoint(waits)
