@@ -18,7 +18,7 @@ from snapshots.engine.state import State, check_size
 
 VERSION = 1
 MAGIC = b"\x28\xb5\x2f\xfd"  # a zstd frame; a document stored without compression starts with a brace
-MAX_DOCUMENT_BYTES = 128 * 2**20  # four times what 100,000 tickers of 47 fields take
+MAX_DOCUMENT_BYTES = 64 * 2**20  # twice what 100,000 tickers of 47 fields take
 
 _UNREADABLE = (
     KeyError,

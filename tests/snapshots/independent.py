@@ -16,7 +16,7 @@ from zlib import crc32
 import zstandard
 
 LARGEST = 2**53 - 1
-LARGEST_DOCUMENT = 128 * 2**20
+LARGEST_DOCUMENT = 64 * 2**20
 REMOVED = object()  # a row that is empty for ever
 MISSING = object()  # no such field
 
