@@ -1,39 +1,40 @@
-"""Measures snapshots on the demo's market: bytes and CPU of a tick, next to the baselines it names. Needs no server.
+"""Measures snapshots on the demo's market and on real days: bytes and CPU of a tick, next to the baselines it names.
 
-    python benchmarks/snapshots.py [--tickers 11900] [--ticks 12]
+    python benchmarks/snapshots.py [--tickers 11900] [--ticks 12] [--days FOLDER]
 
-Each regime begins with a full. All writers see the same ticks, and each has a reader who applies every document:
+Needs no server. Each regime begins with a full. All writers see the same ticks, and each has a reader who applies every
+document; at the end what that reader has is compared with the source:
 
-JSON + gzip            all records at each tick, gzip level 6
-guide                  the integration guide's manager as its text describes it: a full, then whole tickers whose
-                       price moved by more than 0.1 % or rvol by more than 5 % since the tick before; zlib level 6 of
-                       JSON, as msgpack is not installed
+JSON + gzip            all records at each tick
+guide                  the integration guide's manager as its text describes it; _peers.py says how
 ours, hash             what the worker does: symbol → JSON as HGETALL answers (hiredis); unchanged bytes are not parsed
 ours, dicts            what SnapshotManager does with records in memory
-ours, dicts, guide's   the same, waiting within the guide's thresholds
+ours, guide's profile  the same, waiting within the guide's thresholds
 
-The baselines begin with records in memory too. CPU is of this process, in ms: trust the ratios.
+CPU is of this process, in ms: trust the ratios, which are medians over the ticks. A tick of "ours, hash" begins with
+the reply's bytes, so the guide's that it is compared with includes the parsing of these; with dicts neither does.
+--days: a folder of NASDAQ screener files, one a trading day, `YYYY-MM-DD.json.zst`; each day is a tick.
 """
 
 from __future__ import annotations
 
 import argparse
 import gc
-import gzip
 import json
 import sys
-import time
-import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 from statistics import median
 from typing import Any
 
 import hiredis
+import orjson
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks._measure import Row
+from benchmarks._peers import Guide, Gzip, Records, Watch, real_days
 from snapshots.engine import chain, codec
 from snapshots.engine.build import Build, encode, prepare
 from snapshots.engine.plan import Options
@@ -44,68 +45,7 @@ from tradeul_ops.demo.market import CYCLE, NORMAL, OPEN, QUIET, Market, Regime
 from tradeul_ops.demo.universe import securities
 
 START = datetime(2026, 3, 9, 14, 30, tzinfo=UTC)
-PRICE, RVOL = 0.001, 0.05
-Records = dict[str, dict[str, Any]]
-
-
-class Watch:
-    """CPU of this process, by phase."""
-
-    def __init__(self) -> None:
-        self.phases: dict[str, float] = {}
-        self._at = time.process_time()
-
-    def lap(self, phase: str) -> None:
-        before, self._at = self._at, time.process_time()
-        self.phases[phase] = (self._at - before) * 1000
-
-
-class Gzip:
-    name = "JSON + gzip"
-
-    def write(self, records: Records, reply: bytes, *, watch: Watch) -> bytes:
-        self._records = records
-        stored = gzip.compress(json.dumps(records, separators=(",", ":")).encode(), 6)
-        watch.lap("encode")
-        return stored
-
-    def read(self) -> Records:
-        return self._records
-
-
-class Guide:
-    name = "guide"
-
-    def __init__(self) -> None:
-        self._before: Records = {}
-        self._reader: Records = {}
-
-    def write(self, records: Records, reply: bytes, *, watch: Watch) -> bytes:
-        before, self._before = self._before, records
-        if not before:
-            document = {"type": "full", "data": records}
-        else:
-            added = {symbol: record for symbol, record in records.items() if symbol not in before}
-            both = ((symbol, record) for symbol, record in records.items() if symbol in before)
-            updated = {symbol: record for symbol, record in both if self._moved(before[symbol], record)}
-            removed = [symbol for symbol in before if symbol not in records]
-            document = {"type": "delta", "added": added, "updated": updated, "removed": removed}
-        watch.lap("diff")
-        stored = zlib.compress(json.dumps(document, separators=(",", ":")).encode(), 6)
-        watch.lap("encode")
-        self._reader |= document.get("data") or document["added"] | document["updated"]
-        return stored
-
-    def read(self) -> Records:
-        return self._reader
-
-    @staticmethod
-    def _moved(before: dict[str, Any], record: dict[str, Any]) -> bool:
-        for name, share in (("price", PRICE), ("rvol", RVOL)):
-            old, new = before[name] or 0.0, record[name] or 0.0  # rvol may be null here; the guide has no such case
-            if old > 0 and abs(new - old) / old > share:
-                return True
-        return False
+GOALS = {"quiet": 0.65, "normal": 0.40, "open": 0.23}
 
 
 class Ours:
@@ -114,17 +54,19 @@ class Ours:
     def __init__(self, name: str) -> None:
         self.name = name
         self.reads: list[float] = []
+        self.kinds: list[str] = []
         self._at: chain.Published | None = None
 
     def follow(self, build: Build) -> bytes:
         watch = Watch()
-        part = build.full or build.delta
+        part = build.delta if build.delta and self._at else build.full
         assert part is not None
         document = codec.read(codec.unpack(part.stored))
-        first = build.full or self._at is None
-        self._at = chain.open_full(document) if first else chain.follow(self._at, document=document)
+        full = part is build.full or self._at is None
+        self._at = chain.open_full(document) if full else chain.follow(self._at, document=document)
         watch.lap("read")
         self.reads.append(watch.phases["read"])
+        self.kinds.append(build.kind)
         return part.stored
 
     def read(self) -> Records:
@@ -168,78 +110,160 @@ class Manager(Ours):
     def write(self, records: Records, reply: bytes, *, watch: Watch) -> bytes:
         build = self._author.build(records)
         watch.lap("encode")
-        self._author.confirm(build)
+        self._author.confirm(build, records)
         return self.follow(build)
 
 
-def reply_of(fields: Mapping[str, bytes]) -> bytes:
+def reply_of(records: Mapping[str, bytes]) -> bytes:
     """As a server answers HGETALL."""
-    words = [word for symbol, record in fields.items() for word in (symbol.encode(), record)]
+    words = [word for symbol, record in records.items() for word in (symbol.encode(), record)]
     return b"*%d\r\n%s" % (len(words), b"".join(b"$%d\r\n%s\r\n" % (len(word), word) for word in words))
 
 
-def regime_table(regime: Regime, *, tickers: int, ticks: int) -> None:
+def ticks_of(regime: Regime, *, tickers: int, ticks: int) -> Iterator[tuple[Records, dict[str, bytes]]]:
     market = Market(1, securities(tickers), START)
     market.number = CYCLE.index(regime)
     fields: dict[str, bytes] = dict(market.records)
     records: Records = {symbol: json.loads(record) for symbol, record in fields.items()}
-    manager = Manager("ours, dicts, guide's", price=PRICE, rvol=RVOL)
-    writers: list[Any] = [Gzip(), Guide(), Worker(), Manager("ours, dicts"), manager]
+    yield records, fields
+    for _ in range(ticks):
+        tick = market.tick()
+        assert tick.regime is regime, f"{ticks} ticks are more than the {regime.name} regime has in a row"
+        fields = fields | tick.changed
+        records = records | {symbol: json.loads(record) for symbol, record in tick.changed.items()}
+        yield records, fields
+
+
+def measure(name: str, ticks: Iterator[tuple[Records, dict[str, bytes]]], *, goal: float | None) -> list[Row]:
+    guide_like = Manager("ours, guide's profile", price=0.001, rvol=0.05)
+    writers: list[Any] = [Gzip(), Guide(), Worker(), Manager("ours, dicts"), guide_like]
     sizes: dict[str, list[int]] = {writer.name: [] for writer in writers}
     costs: dict[str, list[dict[str, float]]] = {writer.name: [] for writer in writers}
-    changed = []
-    for number in range(ticks + 1):
-        if number:
-            tick = market.tick()
-            assert tick.regime is regime, f"{ticks} ticks are more than the {regime.name} regime has in a row"
-            changed.append(len(tick.changed) / tickers)
-            fields = fields | tick.changed
-            records = records | {symbol: json.loads(record) for symbol, record in tick.changed.items()}
+    parses: list[float] = []
+    changed: list[float] = []
+    before: dict[str, bytes] = {}
+    for records, fields in ticks:
+        changed.append(sum(before.get(symbol) != record for symbol, record in fields.items()) / len(fields))
+        before = fields
+        watch = Watch()
+        for record in fields.values():
+            orjson.loads(record)
+        watch.lap("parse")
+        parses.append(watch.phases["parse"])
         reply = reply_of(fields)
         for writer in writers:
             watch = Watch()
             sizes[writer.name].append(len(writer.write(records, reply, watch=watch)))
             costs[writer.name].append(watch.phases)
-    print(
-        f"\n{regime.name}: {ticks} ticks, {median(changed):.0%} of the tickers changed in each; medians, and at the end"
-    )
-    names = (
-        ("full KB", 8),
-        ("ms", 6),
-        ("delta KB", 10),
-        ("max", 7),
-        ("ms", 6),
-        ("max", 6),
-        ("stale", 7),
-        ("price off", 11),
-    )
-    print(" " * 22 + "".join(f"{name:>{width}}" for name, width in names) + "  phases, ms")
+    raw = sum(map(len, before.values()))
+    print(f"\n{name}: {len(changed) - 1} ticks, {raw / 1e6:.2f} MB of JSON, {median(changed[1:]):.0%} changed in each")
+    header = ("full KB", "delta KB", "max", "CPU ms", "to follow", "stale", "price off")
+    print(" " * 22 + "".join(f"{word:>10}" for word in header) + "  phases, ms")
+    figures: dict[str, tuple[int, float]] = {}
     for writer in writers:
-        (full, *deltas), (full_cost, *delta_costs) = sizes[writer.name], costs[writer.name]
-        totals = [sum(phases.values()) for phases in delta_costs]
-        phases = {phase: median(each[phase] for each in delta_costs) for phase in delta_costs[0]}
-        if isinstance(writer, Ours):
-            phases["to follow"] = median(writer.reads[1:])
+        full, *deltas = sizes[writer.name]
+        phases = {phase: median(cost[phase] for cost in costs[writer.name][1:]) for phase in costs[writer.name][1]}
+        total = median(sum(cost.values()) for cost in costs[writer.name][1:])
+        follow = f"{median(writer.reads[1:]):.0f}" if isinstance(writer, Ours) else ""
         has = writer.read()
-        stale = sum(has.get(symbol) != record for symbol, record in records.items())
-        off = max(abs(has[symbol]["price"] - record["price"]) / record["price"] for symbol, record in records.items())
+        figures[writer.name] = (
+            sum(has.get(symbol) != record for symbol, record in records.items()),
+            max(_off(has.get(symbol), record) for symbol, record in records.items()),
+        )
         print(
-            f"{writer.name:22}{full / 1e3:8.0f}{sum(full_cost.values()):6.0f}{median(deltas) / 1e3:10.1f}"
-            f"{max(deltas) / 1e3:7.1f}{median(totals):6.0f}{max(totals):6.0f}{stale:7,}{off:11.3%}  "
+            f"{writer.name:22}{full / 1e3:10.0f}{median(deltas) / 1e3:10.1f}{max(deltas) / 1e3:10.1f}{total:10.0f}"
+            f"{follow:>10}{figures[writer.name][0]:10,}{figures[writer.name][1]:10.3%}  "
             + ", ".join(f"{phase} {ms:.0f}" for phase, ms in phases.items())
         )
+
+    def cost(writer: str, *, parse: bool = False, without: str = "") -> list[float]:
+        each = [sum(ms for phase, ms in one.items() if phase != without) for one in costs[writer]]
+        return [ms + extra * parse for ms, extra in zip(each, parses, strict=True)][1:]
+
+    def sized(what: str, ours: float, peer: float, at_most: float | None) -> Row:
+        ratio = ours / peer
+        goal = "" if at_most is None else f"≤ {at_most:.2f}"
+        texts = (f"{peer / 1e3:.1f} KB", f"{ours / 1e3:.1f} KB")
+        return Row(f"{name}: {what}", *texts, ratio, goal, at_most is None or round(ratio, 2) <= at_most)
+
+    def timed(what: str, ours: list[float], peer: list[float], at_most: float | None) -> Row:
+        ratio = median(mine / theirs for mine, theirs in zip(ours, peer, strict=True))
+        goal = "" if at_most is None else f"≤ {at_most:.2f}"
+        texts = (f"{median(peer):.0f} ms", f"{median(ours):.0f} ms")
+        return Row(f"{name}: {what}", *texts, ratio, goal, at_most is None or round(ratio, 2) <= at_most)
+
+    (guide_full, *guide), (full, *exact), (_, *held) = (
+        sizes[writer] for writer in ("guide", "ours, hash", "ours, guide's profile")
+    )
+    is_normal = name == "normal"
+    reads = next(writer for writer in writers if writer.name == "ours, dicts").reads[1:]
+    stale, off = figures["ours, hash"]
+    profile_off = figures["ours, guide's profile"][1]
+    met = stale == 0 and off == 0
+    return [
+        sized("full", full, guide_full, 0.44 if goal else None),
+        sized("delta, median", median(exact), median(guide), goal),
+        sized("delta, worst", max(exact), max(guide), 0.17 if is_normal else None),
+        sized("delta against JSON + gzip, median", median(exact), median(sizes["JSON + gzip"][1:]), None),
+        sized("delta of the guide's profile, median", median(held), median(guide), 0.21 if is_normal else None),
+        timed("CPU, hash", cost("ours, hash"), cost("guide", parse=True), 0.25 if is_normal else None),
+        timed("CPU, dicts", cost("ours, dicts"), cost("guide"), 0.45 if is_normal else None),
+        timed(
+            "CPU, dicts; guide without its log line",
+            cost("ours, dicts"),
+            cost("guide", without="log line"),
+            None,
+        ),
+        Row(
+            f"{name}: CPU to follow a delta",
+            "",
+            f"{median(reads):.0f} ms",
+            goal="≤ 15 ms" if is_normal else "",
+            met=not is_normal or median(reads) <= 15,
+        ),
+        Row(
+            f"{name}: stale tickers; price off at most",
+            f"{figures['guide'][0]:,}; {figures['guide'][1]:.2%}",
+            f"{stale:,}; {off:.2%}",
+            goal="0; 0",
+            met=met,
+        ),
+        Row(
+            f"{name}: the same with the guide's profile",
+            "",
+            f"{figures[guide_like.name][0]:,}; {profile_off:.3%}",
+            goal="≤ 0.1 %",
+            met=profile_off <= 0.001,
+        ),
+    ]
+
+
+def _off(has: dict[str, Any] | None, record: dict[str, Any]) -> float:
+    """How far a reader's price is off, as a share of it; 1 for a ticker that it does not have."""
+    seen, true = (has or {}).get("price"), record["price"]
+    if seen is None or not true:
+        return float(seen != true)
+    return abs(seen - true) / abs(seen)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--tickers", type=int, default=11_900)
     parser.add_argument("--ticks", type=int, default=12)
+    parser.add_argument("--days", type=Path)
     arguments = parser.parse_args()
     gc.set_threshold(50_000, 20, 100)  # as the worker does; see snapshots/tasks.py
-    raw = sum(map(len, Market(1, securities(arguments.tickers), START).records.values()))
-    print(f"{arguments.tickers:,} tickers, {raw / 1e6:.2f} MB of JSON")
-    for regime in (QUIET, NORMAL, OPEN):
-        regime_table(regime, tickers=arguments.tickers, ticks=arguments.ticks)
+    rows: list[Row] = []
+    for regime in (NORMAL, QUIET, OPEN):
+        ticks = ticks_of(regime, tickers=arguments.tickers, ticks=arguments.ticks)
+        rows += measure(regime.name, ticks, goal=GOALS[regime.name])
+    if arguments.days:
+        days = real_days(arguments.days)
+        ticks = ((day, {symbol: orjson.dumps(record) for symbol, record in day.items()}) for day in days)
+        rows += measure("real days", iter(ticks), goal=None)
+    print("\n| what | the guide's | ours | ratio | goal |\n|---|---|---|---|---|")
+    for row in rows:
+        print(row)
 
 
 if __name__ == "__main__":

@@ -55,7 +55,7 @@ class Build:
     updated: int
     removed: int
     unchanged: int
-    held: int
+    held: list[str]  # symbols whose changes wait: the source says more than is published
 
     @property
     def kind(self) -> str:
@@ -162,7 +162,7 @@ def encode(prepared: Prepared, *, options: Options, full_bytes: int) -> Build:
         updated=prepared.delta.updated,
         removed=len(prepared.delta.removed),
         unchanged=prepared.after.tickers - prepared.delta.added.tickers - prepared.delta.updated,
-        held=prepared.delta.held,
+        held=[symbol for row in prepared.delta.held if (symbol := prepared.before.symbols[row]) is not None],
     )
 
 

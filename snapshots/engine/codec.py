@@ -99,7 +99,7 @@ def encode_delta(delta: Delta, *, state: State, header: Header, reorder_by: str 
 def read(raw: bytes) -> Document:
     """Raises DocumentUnreadable."""
     try:
-        body = json.loads(raw)
+        body = _loads(raw)
         if body["v"] != VERSION:
             raise DocumentUnreadable(f"the document is of version {body['v']!r}; this reader knows {VERSION}.")
         kind: Kind = {"full": "full", "delta": "delta"}[body["kind"]]  # type: ignore[assignment]
@@ -150,6 +150,14 @@ def unpack(stored: bytes) -> bytes:
         return zstandard.ZstdDecompressor().decompress(stored, allow_extra_data=False)
     except zstandard.ZstdError as error:
         raise DocumentUnreadable(f"these {len(stored):,} bytes are no whole zstd frame: {error}") from error
+
+
+def _loads(raw: bytes) -> Any:
+    """Raises ValueError and RecursionError."""
+    try:
+        return orjson.loads(raw)
+    except orjson.JSONDecodeError:  # half of a surrogate pair, which json takes
+        return json.loads(raw)
 
 
 def _dump(body: dict[str, Any]) -> bytes:

@@ -27,7 +27,7 @@ class Delta:
     added: State = field(default_factory=State)
     changes: dict[str, tuple[list[int], list[Cell]]] = field(default_factory=dict)
     updated: int = 0  # tickers with a changed cell
-    held: int = 0  # tickers whose changes wait for more
+    held: list[int] = field(default_factory=list)  # rows whose changes wait for more
 
     def new_fields(self, state: State) -> list[str]:
         """Fields that `state` has no column for."""
@@ -54,7 +54,7 @@ def diff(state: State, *, upserts: State, removals: Iterable[str] = (), threshol
         added=_added(upserts, [at for symbol, at in upserts.row_of.items() if symbol not in row_of]),
         changes=changes,
         updated=len(set().union(*(rows for rows, _ in changes.values()))),
-        held=len(held),
+        held=sorted(held),
     )
 
 

@@ -7,7 +7,7 @@ costs a little more; what can't be published is found by the column, and named b
 from __future__ import annotations
 
 from array import array
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, islice
 from math import nan
 from operator import itemgetter
@@ -106,7 +106,7 @@ class _Portion:
         uniform = set(map(len, nodes)) == {len(keys)}
         if uniform:
             try:
-                taken = [list(map(itemgetter(key), nodes)) for key in keys]
+                taken = list(map(list, _transposed(tuple(keys), nodes)))
             except KeyError:
                 uniform = False
         if not uniform:
@@ -152,6 +152,13 @@ class _Portion:
                 self.odd.add(row)
                 cells.append(None)
         return cells
+
+
+def _transposed(keys: tuple[str, ...], nodes: list[dict[Any, Any]]) -> Iterable[tuple[Any, ...]]:
+    """The values by key. Each node is looked at once, while it is in the cache. Raises KeyError."""
+    if len(keys) < 2:  # itemgetter then gives no tuples
+        return [tuple(map(itemgetter(key), nodes)) for key in keys]
+    return zip(*map(itemgetter(*keys), nodes), strict=True)
 
 
 def _plain(values: list[Any], kinds: set[type]) -> tuple[list[Cell], Numbers | None] | None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
+import marshal
 import secrets
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -56,6 +57,8 @@ class Author:
     last_full: Build | None = field(default=None, init=False)
     bytes_a_ticker: float = field(default=0.0, init=False)  # of the records as JSON, when the last full was made
     _said: bytes | None = field(default=None, init=False)
+    _raw: dict[str, bytes] = field(default_factory=dict, init=False)  # the records behind what is published
+    _raw_after: dict[str, bytes] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         self.policy = self.own
@@ -92,7 +95,8 @@ class Author:
 
     def build(self, snapshot: Mapping[str, Record], *, force_full: bool = False) -> Build:
         """Raises Unpublishable, naming symbol and field; nothing is published then."""
-        records, refused = tabulate(snapshot)
+        self._raw_after, changed = self._look(snapshot)
+        records, refused = tabulate(changed)
         if refused:
             raise Unpublishable(next(iter(refused.values())))
         known = self.published.state.row_of if self.published else {}
@@ -101,7 +105,7 @@ class Author:
             name=self.name,
             new_epoch=secrets.token_hex(8),
             upserts=records,
-            removals=[symbol for symbol in known if symbol not in records.row_of],
+            removals=[symbol for symbol in known if symbol not in snapshot],
             now_ms=int(self.clock() * 1000),
             options=self.policy.options,
             broken=self.broken,
@@ -110,9 +114,31 @@ class Author:
         )
         return encode(prepared, options=self.policy.options, full_bytes=self.last_full_bytes)
 
+    def _look(self, snapshot: Mapping[str, Record]) -> tuple[dict[str, bytes], dict[str, Record]]:
+        """The records as bytes, and those whose bytes are not behind what is published.
+
+        Callers change their dicts in place, so what they said last has to be copied. Of all that Python has, marshal
+        does it fastest, and exactly: NaN is not null to it. What it can't write, as numbers of a class of their own, is
+        looked at each time.
+        """
+        raw: dict[str, bytes] = {}
+        changed: dict[str, Record] = {}
+        for symbol, record in snapshot.items():
+            try:
+                raw[symbol] = text = marshal.dumps(record, 2)  # type: ignore[arg-type]  # ValueError says it can't
+            except ValueError:
+                changed[symbol] = record
+            else:
+                if self._raw.get(symbol) != text:
+                    changed[symbol] = record
+        return raw, changed
+
     def confirm(self, build: Build, snapshot: Mapping[str, Record]) -> dict[str, Any]:
         """The write arrived: adopts it. Returns what `save_snapshot` does; sizes are in bytes."""
         self.published, self.broken = build.published, None
+        self._raw = self._raw_after
+        for symbol in build.held:  # not as published: to be looked at again at the next full
+            self._raw.pop(symbol, None)
         self.bytes_written += build.stored_bytes
         result: dict[str, Any] = {"type": build.kind, "ticker_count": build.published.state.tickers}
         if build.full:
@@ -138,7 +164,7 @@ class Author:
             "updated": build.updated,
             "removed": build.removed,
             "unchanged": build.unchanged,
-            "held": build.held,
+            "held": len(build.held),
             "sequence": build.published.sequence,
             "epoch": build.published.epoch,
             "cause": str(build.cause) if build.cause else "",

@@ -173,6 +173,8 @@ def _publish(client: Any, policy: SnapshotPolicy, memory: Memory, row: SnapshotB
     row.write_ms = watch.lap()
     _describe(row, build, changes)
     full_bytes = len(build.full.stored) if build.full else memory.full_bytes
+    for symbol in build.held:  # not as published: to be read again at the next full, also if it stays as it is
+        changes.raw.pop(symbol, None)
     return Memory(published=build.published, raw=changes.raw, full_bytes=full_bytes)
 
 
@@ -228,7 +230,7 @@ def _describe(row: SnapshotBuild, build: Build, changes: Changes) -> None:
     row.epoch, row.sequence = build.published.epoch, build.published.sequence
     row.tickers = build.published.state.tickers
     row.added, row.updated, row.removed, row.unchanged = build.added, build.updated, build.removed, build.unchanged
-    row.held = build.held
+    row.held = len(build.held)
     row.stored_bytes = build.stored_bytes
     row.outcome = Outcome.PARTIAL if changes.refused else Outcome.DONE
     row.detail = changes.refusals
