@@ -1,17 +1,15 @@
-"""Addresses of published snapshots: those of the guide for the default one, and each by its name."""
+"""Addresses of published snapshots, as the guide names them, and of the pages about them."""
 
-from django.urls import path
+from django.urls import include, path
 
-from snapshots import views
+from snapshots.views import documents
 
 app_name = "snapshots"
-urlpatterns = [
-    path("full/latest", views.full, name="full-latest"),
-    path("delta/latest", views.delta, name="delta-latest"),
-    path("deltas", views.deltas, name="deltas-latest"),
-    path("head", views.head, name="head-latest"),
-    path("<str:name>/full", views.full, name="full"),
-    path("<str:name>/delta", views.delta, name="delta"),
-    path("<str:name>/deltas", views.deltas, name="deltas"),
-    path("<str:name>/head", views.head, name="head"),
+
+for_programs = [
+    path("full/latest", documents.full, name="full"),
+    path("delta/latest", documents.delta, name="delta"),
+    path("head/latest", documents.head, name="head"),
+    path("<str:list_name>/since/<int:sequence>", documents.since, name="since"),
 ]
+urlpatterns = [path("snapshot/", include(for_programs))]

@@ -88,3 +88,15 @@ def test_web_does_not_start_without_a_secret_key(repository: Path) -> None:
     )
     assert ended.returncode != 0
     assert "SECRET_KEY" in ended.stderr
+
+
+@pytest.mark.parametrize("said", ["*", "app.example.com", "https://app.example.com/", "https://a.b:x", "null"])
+def test_what_is_no_origin_ends_the_start(monkeypatch: pytest.MonkeyPatch, said: str) -> None:
+    monkeypatch.setenv("SNAPSHOT_ORIGINS", f"http://localhost:3000, {said}")
+    with pytest.raises(ImproperlyConfigured, match=r"SNAPSHOT_ORIGINS.*is no origin"):
+        env.origins("SNAPSHOT_ORIGINS", ())
+
+
+def test_origins_are_a_list(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SNAPSHOT_ORIGINS", "https://app.example.com,http://[::1]:3000")
+    assert env.origins("SNAPSHOT_ORIGINS", ()) == ["https://app.example.com", "http://[::1]:3000"]

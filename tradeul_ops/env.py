@@ -73,6 +73,15 @@ def words(name: str, default: tuple[str, ...]) -> list[str]:
     return [word.strip() for word in text(name, ",".join(default)).split(",") if word.strip()]
 
 
+def origins(name: str, default: tuple[str, ...]) -> list[str]:
+    """Origins as a browser sends them: scheme, host, port if it is not the scheme's own, and nothing after it."""
+    found = words(name, default)
+    for origin in found:
+        if not re.fullmatch(r"https?://[a-z0-9.-]+(:\d{1,5})?|https?://\[[0-9a-f:]+\](:\d{1,5})?", origin):
+            raise ImproperlyConfigured(f"{name}: {origin!r} is no origin; write https://host or https://host:port.")
+    return found
+
+
 def database(name: str, default: str) -> dict[str, Any]:
     """A PostgreSQL URL as Django's DATABASES entry."""
     raw = text(name, default)

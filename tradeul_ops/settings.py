@@ -14,6 +14,7 @@ SECRET_KEY = env.text("SECRET_KEY", "only-for-debug-and-never-in-production-" * 
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", ())
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")  # bearer token of /api/v1/internal/memory-metrics; empty: login only
+SNAPSHOT_ORIGINS = env.origins("SNAPSHOT_ORIGINS", ())  # whose pages may read /snapshot/…; empty: only our own
 
 HTTPS = env.boolean("HTTPS", not DEBUG)
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS

@@ -1,0 +1,1 @@
+"""Snapshots over HTTP: documents for programs, and pages for people."""
