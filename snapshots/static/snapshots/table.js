@@ -1,0 +1,250 @@
+// The state of a snapshot: symbols in rows, fields in columns. Numbers of a column lie side by side in a Float64Array.
+// A column is never changed once its state is handed out: a delta makes copies of those it touches.
+//
+// A cell is null, true, false, a number, a string, a BigInt, an array, an empty object, or undefined: no such field.
+
+import { crcAfter, crcOfDoubles, crcOfText, hex, joined } from "./checksum.js";
+
+/** What stands in `others` at a row whose cell is a number. */
+const NUMBER = Symbol("number");
+
+export class Column {
+  /** `others` has the cells that are no numbers; null where there are none. */
+  constructor(numbers, others = null) {
+    this.numbers = numbers;
+    this.words = new Uint32Array(numbers.buffer);
+    this.others = others;
+    this.crc = 0; // of the numbers, 0 where there is none
+    this.othersCrc = 0;
+    this.othersBytes = 0;
+    this.othersChanged = others !== null;
+  }
+
+  /** Of cells that are read already. */
+  static of(cells) {
+    const column = new Column(new Float64Array(cells.length));
+    for (let row = 0; row < cells.length; row += 1) {
+      const cell = cells[row];
+      if (typeof cell === "number") column.numbers[row] = cell + 0; // -0 is 0
+      else column.ofOthers()[row] = cell;
+    }
+    column.crc = crcOfDoubles(column.words);
+    return column;
+  }
+
+  get size() {
+    return this.numbers.length;
+  }
+
+  get(row) {
+    return this.others === null || this.others[row] === NUMBER ? this.numbers[row] : this.others[row];
+  }
+
+  /** A copy to be changed, with `more` rows of the column `added` at its end; rows without a field where it is null. */
+  copy(more = 0, added = null) {
+    const { size } = this;
+    const column = new Column(more ? new Float64Array(size + more) : this.numbers.slice());
+    if (more) column.numbers.set(this.numbers);
+    column.crc = this.crc;
+    column.others = this.others === null ? null : this.others.slice();
+    column.othersCrc = this.othersCrc;
+    column.othersBytes = this.othersBytes;
+    column.othersChanged = this.othersChanged;
+    if (more) {
+      if (added !== null) column.numbers.set(added.numbers, size);
+      column.crc = crcOfDoubles(column.words, size, this.crc);
+      if (added === null || added.others !== null) {
+        const others = column.ofOthers();
+        for (let row = 0; row < more; row += 1) others[size + row] = added === null ? undefined : added.others[row];
+      } else if (column.others !== null) {
+        for (let row = 0; row < more; row += 1) column.others[size + row] = NUMBER;
+      }
+    }
+    return column;
+  }
+
+  /** The array of cells that are no numbers, to be written to. */
+  ofOthers() {
+    this.othersChanged = true;
+    this.others ??= new Array(this.size).fill(NUMBER);
+    return this.others;
+  }
+
+  /** Writes the cell that `cellAt(index, cell before)` says into each of `rows`, which ascend. */
+  write(rows, cellAt) {
+    const { numbers, words } = this;
+    const changes = changesFor(rows);
+    for (let index = 0; index < rows.length; index += 1) {
+      const row = rows[index];
+      const cell = cellAt(index, this.get(row));
+      changes[2 * index] = words[2 * row];
+      changes[2 * index + 1] = words[2 * row + 1];
+      if (typeof cell === "number") {
+        numbers[row] = cell + 0;
+        if (this.others !== null && this.others[row] !== NUMBER) this.ofOthers()[row] = NUMBER;
+      } else {
+        numbers[row] = 0;
+        this.ofOthers()[row] = cell;
+      }
+      changes[2 * index] ^= words[2 * row];
+      changes[2 * index + 1] ^= words[2 * row + 1];
+    }
+    this.crc = crcAfter(this.crc, this.size, rows, changes);
+  }
+
+  /**
+   * Adds whole steps of 10^-d to the numbers in `rows`: what a delta spends its time in. False, and nothing is written, where
+   * one is no number, or too large: then it is for `write`.
+   */
+  addSteps(rows, steps, d) {
+    if (this.others !== null && rows.some((row) => this.others[row] !== NUMBER)) return false;
+    const { numbers, words } = this;
+    const scale = 10 ** d;
+    const after = numbersFor(rows);
+    for (let index = 0; index < rows.length; index += 1) {
+      const step = steps[index];
+      if (typeof step !== "number") return false;
+      const scaled = Math.floor(numbers[rows[index]] * scale + 0.5) + step; // it is whole, but for the last bits
+      if (!(scaled <= Number.MAX_SAFE_INTEGER && scaled >= -Number.MAX_SAFE_INTEGER)) return false;
+      after[index] = scaled / scale;
+    }
+    const changes = changesFor(rows);
+    for (let index = 0; index < rows.length; index += 1) {
+      const row = rows[index];
+      const low = words[2 * row];
+      const high = words[2 * row + 1];
+      numbers[row] = after[index];
+      changes[2 * index] = low ^ words[2 * row];
+      changes[2 * index + 1] = high ^ words[2 * row + 1];
+    }
+    this.crc = crcAfter(this.crc, this.size, rows, changes);
+    return true;
+  }
+
+  digest() {
+    if (this.othersChanged) this.#sumOthers();
+    return this.othersBytes === 0 ? this.crc : joined(this.crc, this.othersCrc, this.othersBytes);
+  }
+
+  #sumOthers() {
+    const parts = [];
+    this.others.forEach((cell, row) => {
+      if (cell === NUMBER) return;
+      if (cell === null) parts.push(`${row}n\n`);
+      else if (typeof cell === "string") parts.push(`${row}s${cell}\n`);
+      else parts.push(`${row}j${cell === undefined ? "" : canonical(cell)}\n`);
+    });
+    const text = parts.join("");
+    this.othersCrc = crcOfText(text);
+    this.othersBytes = 2 * text.length;
+    this.othersChanged = false;
+    if (parts.length === 0) this.others = null;
+  }
+}
+
+export class Table {
+  /** `symbols`: null where a row was removed; `columns`: name → Column. */
+  constructor(symbols, columns, rowOf = null, symbolsCrc = null) {
+    this.symbols = symbols;
+    this.columns = columns;
+    this.rowOf = rowOf ?? rowsBySymbol(symbols);
+    this.symbolsCrc = symbolsCrc ?? crcOfText(symbols.map((symbol) => (symbol === null ? "-\n" : `+${symbol}\n`)).join(""));
+  }
+
+  get size() {
+    return this.symbols.length;
+  }
+
+  checksum() {
+    let total = this.symbolsCrc;
+    for (const [name, column] of this.columns) total = (total + crcOfText(`${name}\n${hex(column.digest())}`)) >>> 0;
+    return hex(total);
+  }
+
+  /** As the writer does at a full: no removed rows, no empty columns, the largest `by` first, equal ones as they were. */
+  reordered(by) {
+    const rows = [];
+    this.symbols.forEach((symbol, row) => symbol !== null && rows.push(row));
+    const column = by === null ? undefined : this.columns.get(by);
+    if (column) {
+      const keys = this.symbols.map((_, row) => (typeof column.get(row) === "number" ? column.get(row) : -Infinity));
+      rows.sort((a, b) => (keys[a] === keys[b] ? 0 : keys[a] < keys[b] ? 1 : -1));
+    }
+    const columns = new Map();
+    for (const [name, of] of this.columns) {
+      const cells = rows.map((row) => of.get(row));
+      if (cells.some((cell) => cell !== undefined)) columns.set(name, Column.of(cells));
+    }
+    return new Table(rows.map((row) => this.symbols[row]), columns);
+  }
+
+  /** A record as the source had it; undefined for a symbol that is not there. */
+  record(symbol) {
+    const row = this.rowOf.get(symbol);
+    if (row === undefined) return undefined;
+    const record = {};
+    for (const [name, column] of this.columns) {
+      const cell = column.get(row);
+      if (cell === undefined) continue;
+      const path = splitName(name);
+      let node = record;
+      for (const key of path.slice(0, -1)) node = Object.hasOwn(node, key) ? node[key] : put(node, key, {});
+      put(node, path[path.length - 1], cell);
+    }
+    return record;
+  }
+}
+
+// Room that is used again and again: each is overwritten by the next who asks.
+let numbersRoom = new Float64Array(0);
+let changesRoom = new Uint32Array(0);
+
+function numbersFor(rows) {
+  if (numbersRoom.length < rows.length) numbersRoom = new Float64Array(rows.length);
+  return numbersRoom;
+}
+
+/** Two words a row. */
+function changesFor(rows) {
+  if (changesRoom.length < 2 * rows.length) changesRoom = new Uint32Array(2 * rows.length);
+  return changesRoom;
+}
+
+function rowsBySymbol(symbols) {
+  const rowOf = new Map();
+  symbols.forEach((symbol, row) => symbol !== null && rowOf.set(symbol, row));
+  return rowOf;
+}
+
+const paths = new Map();
+
+function splitName(name) {
+  if (paths.has(name)) return paths.get(name);
+  const parts = [""];
+  for (let at = 0; at < name.length; at += 1) {
+    if (name[at] === ".") parts.push("");
+    else parts[parts.length - 1] += name[at] === "\\" ? name[(at += 1)] : name[at];
+  }
+  if (paths.size > 10_000) paths.clear();
+  paths.set(name, parts);
+  return parts;
+}
+
+function put(node, key, value) {
+  // Not node[key] = value: a field may be called __proto__.
+  Object.defineProperty(node, key, { value, writable: true, enumerable: true, configurable: true });
+  return value;
+}
+
+/** JSON text that Python writes alike: RFC 8785, but doubles beyond the safe integers in exponent form. */
+export function canonical(value) {
+  if (typeof value === "bigint") return String(value);
+  if (typeof value === "number") {
+    return Math.abs(value) > Number.MAX_SAFE_INTEGER ? value.toExponential() : String(value);
+  }
+  if (Array.isArray(value)) return `[${value.map(canonical).join(",")}]`;
+  if (value !== null && typeof value === "object") {
+    return `{${Object.keys(value).sort().map((key) => `${JSON.stringify(key)}:${canonical(value[key])}`).join(",")}}`;
+  }
+  return JSON.stringify(value);
+}
