@@ -47,6 +47,13 @@ class SnapshotRow:
     build_ms: float | None
     stored_bytes: int | None
 
+    @property
+    def delta_ratio(self) -> float | None:
+        """What a tick writes, to what the source holds."""
+        if not self.raw_bytes or self.delta_median_bytes is None:
+            return None
+        return self.delta_median_bytes / self.raw_bytes
+
 
 @dataclass(frozen=True)
 class SnapshotsSummary:

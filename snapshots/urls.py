@@ -2,7 +2,7 @@
 
 from django.urls import include, path
 
-from snapshots.views import documents
+from snapshots.views import documents, pages
 
 app_name = "snapshots"
 
@@ -12,4 +12,10 @@ for_programs = [
     path("head/latest", documents.head, name="head"),
     path("<str:list_name>/since/<int:sequence>", documents.since, name="since"),
 ]
-urlpatterns = [path("snapshot/", include(for_programs))]
+for_people = [
+    path("", pages.snapshots, name="list"),
+    path("policies/<int:policy_id>/", pages.policy, name="policy"),
+    path("policies/<int:policy_id>/restore", pages.restore, name="restore"),
+    path("live/<str:list_name>/", pages.live, name="live"),
+]
+urlpatterns = [path("snapshot/", include(for_programs)), path("snapshots/", include(for_people))]

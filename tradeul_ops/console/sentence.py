@@ -117,7 +117,7 @@ def _things(overview: Overview) -> list[Finding]:
             found += [Finding("attention", group.sentence(streams.read_at), link) for group in row.abandoned]
     if (snapshots := _fresh(overview.snapshots)) is not None:
         for snapshot in (row for row in snapshots.rows if row.enabled):
-            link = reverse("admin:snapshots_snapshotpolicy_change", args=[snapshot.policy_id])
+            link = reverse("snapshots:policy", args=[snapshot.policy_id])
             found.append(Finding(snapshot.condition, f"Snapshot {snapshot.name}: {snapshot.why}", link))
     if (hypertables := _fresh(overview.hypertables)) is not None:
         for table in hypertables.rows:

@@ -1,0 +1,168 @@
+"""What the pages tell of one snapshot: its builds, when its chain broke, a full's first rows, and test restores."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, fields
+from datetime import UTC, datetime, timedelta
+from itertools import islice
+from typing import Any
+
+from django.db.models import QuerySet
+
+from snapshots import store
+from snapshots.engine import chain, codec
+from snapshots.engine.cells import MISSING, Cell, thaw
+from snapshots.engine.errors import SnapshotError
+from snapshots.engine.names import keys_of
+from snapshots.models import SnapshotBuild, SnapshotPolicy
+from snapshots.publisher.errors import redis_errors
+from snapshots.services.kept import Kept
+from snapshots.services.serving import read_head, stored_full
+from tradeul_ops.connections import data_redis
+from tradeul_ops.locks import one_at_a_time
+
+BUILDS_SHOWN = 30
+TOP_ROWS = 50
+RESTORE_KEPT = timedelta(days=7)
+ON_SCHEDULE = "the last full is"  # how engine.plan begins the reason of a full that a delta leads over
+
+# How the values of a Restore are read back, by the type of the field.
+WIRE: dict[str, Callable[[str], Any]] = {"datetime": datetime.fromisoformat, "int": int, "float": float, "str": str}
+
+_top_rows = Kept(max_bytes=8, size_of=lambda _: 1)  # eight of them: they are small
+
+
+@dataclass(frozen=True)
+class Restore:
+    """A rebuild from Redis, as a reader who comes late does it. `error`: "" if its state is the writer's."""
+
+    at: datetime
+    sequence: int
+    base: int
+    tickers: int
+    deltas: int
+    read_bytes: int
+    read_ms: float
+    rebuild_ms: float
+    error: str
+
+    @property
+    def took_ms(self) -> float:
+        return self.read_ms + self.rebuild_ms
+
+
+class RestoreUnderWay(SnapshotError):
+    """Somebody else's is not done yet; one takes a second of a core."""
+
+
+def recent_builds(policy: SnapshotPolicy) -> QuerySet[SnapshotBuild]:
+    return SnapshotBuild.objects.filter(policy=policy)[:BUILDS_SHOWN]
+
+
+def chain_broken(policy: SnapshotPolicy) -> SnapshotBuild | None:
+    """The newest build that readers could not follow to: a full of another epoch. None if there is none on record."""
+    began = SnapshotBuild.objects.filter(policy=policy, kind="full", sequence=1)
+    return began.exclude(reason="first build").exclude(reason__startswith=ON_SCHEDULE).first()
+
+
+def test_restore(policy: SnapshotPolicy, *, now: datetime) -> Restore:
+    """Rebuilds what is published and keeps the result in Redis for the page. Raises a StoreError or RestoreUnderWay."""
+    with one_at_a_time("snapshots.restore") as mine:
+        if not mine:
+            raise RestoreUnderWay("Another test restore is under way; try again in a moment.")
+        found = _restored(policy.name, now)
+    _keep(policy.name, found)
+    return found
+
+
+def last_restore(name: str) -> Restore | None:
+    """Raises a StoreError."""
+    with redis_errors(name):
+        kept: Any = data_redis().hgetall(_restore_key(name))
+    if not kept:
+        return None
+    said = {key.decode(): value.decode() for key, value in kept.items()}
+    try:
+        kinds = {field.name: WIRE[str(field.type)] for field in fields(Restore)}
+        values: dict[str, Any] = {name: kind(said[name]) for name, kind in kinds.items()}
+        return Restore(**values)
+    except (KeyError, ValueError):  # of another release: no result is better than a wrong one
+        return None
+
+
+def _restored(name: str, now: datetime) -> Restore:
+    began = time.perf_counter()
+    head = store.read_head(data_redis(), name=name)
+    full = store.read_full(data_redis(), name)
+    deltas = store.read_deltas(data_redis(), name, head=head, since=head.base)
+    read = time.perf_counter()
+    tickers, error, what = 0, "", f"full {head.base}"
+    try:
+        at = chain.open_full(codec.read(codec.unpack(full)))
+        for number, stored in enumerate(deltas, start=head.base + 1):
+            what = f"delta {number}"
+            at = chain.follow(at, document=codec.read(codec.unpack(stored)))
+        tickers = at.state.tickers
+    except SnapshotError as failure:
+        error = f"The chain is broken at {what}: {failure}"
+    return Restore(
+        at=now,
+        sequence=head.sequence,
+        base=head.base,
+        tickers=tickers,
+        deltas=len(deltas),
+        read_bytes=len(full) + sum(map(len, deltas)),
+        read_ms=(read - began) * 1000,
+        rebuild_ms=(time.perf_counter() - read) * 1000,
+        error=error,
+    )
+
+
+def _keep(name: str, found: Restore) -> None:
+    key = _restore_key(name)
+    with redis_errors(name):
+        client = data_redis()
+        said: dict[Any, Any] = {**asdict(found), "at": found.at.isoformat()}
+        client.hset(key, mapping=said)
+        client.expire(key, RESTORE_KEPT)
+
+
+def _restore_key(name: str) -> str:
+    return keys_of(name).full.removesuffix("full") + "restore"
+
+
+@dataclass(frozen=True)
+class TopRows:
+    """The first rows of the newest full, each with a cell for each column; None where the field is not there."""
+
+    at: datetime
+    tickers: int
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, tuple[Any, ...]], ...]
+
+
+def top_rows(name: str, *, columns: tuple[str, ...]) -> TopRows:
+    """Of the full, which is ordered by volume: the deltas since are for readers that follow. Raises a StoreError."""
+    head = read_head(name)
+    key = (name, head.epoch, head.base, columns)
+    found: TopRows = _top_rows.get(key, lambda: _first_rows(stored_full(name, head=head), columns))
+    return found
+
+
+def _first_rows(stored: bytes, columns: tuple[str, ...]) -> TopRows:
+    at = chain.open_full(codec.read(store.unpacked(stored)))
+    cells = at.state.columns
+    shown = tuple(name for name in columns if name in cells) or tuple(cells)[: len(columns)]
+    rows = ((symbol, tuple(_value(cells[name][row]) for name in shown)) for symbol, row in at.state.row_of.items())
+    return TopRows(
+        at=datetime.fromtimestamp(at.ts / 1000, tz=UTC),
+        tickers=at.state.tickers,
+        columns=shown,
+        rows=tuple(islice(rows, TOP_ROWS)),
+    )
+
+
+def _value(cell: Cell) -> Any:
+    return None if cell is MISSING else thaw(cell)
