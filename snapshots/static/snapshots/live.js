@@ -60,7 +60,7 @@ function took(drawn) {
 
 function tell() {
   const { at } = client;
-  state.className = "live-state";
+  state.className = "live-state within";
   state.textContent = `● Live. ${at.state.rowOf.size.toLocaleString("en")} tickers at sequence ${at.seq.toLocaleString("en")}, built ${clock(at.ts)} UTC${at.profile === "exact" ? "" : `, smaller moves wait (${at.profile})`}.`;
   const { full, deltas } = client.received;
   const documents = client.applied.fulls + client.applied.deltas;
@@ -201,9 +201,16 @@ function draw() {
   above.firstChild.style.height = `${from * ROW}px`;
   below.firstChild.style.height = `${(order.length - to) * ROW}px`;
   for (const { firstChild } of [above, below]) firstChild.colSpan = shown.length + 1;
-  const columns = shown.map((name) => [name, now.columns.get(name), before?.columns.get(name)]);
+  const drawn = order.slice(from, to);
+  const columns = shown.map((name) => {
+    const column = now.columns.get(name);
+    const cells = drawn.map((row) => column.get(row));
+    const broken = cells.some((cell) => typeof cell === "number" && !Number.isInteger(cell));
+    return { column, before: before?.columns.get(name), broken, words: cells.some((cell) => typeof cell === "string") };
+  });
+  columns.forEach(({ words }, index) => head.rows[0].cells[index + 1].classList.toggle("text", words));
   grid.setAttribute("aria-rowcount", String(order.length + 1));
-  body.replaceChildren(above, ...order.slice(from, to).map((row, index) => drawnRow(now, row, columns, from + index)), below);
+  body.replaceChildren(above, ...drawn.map((row, index) => drawnRow(now, row, columns, from + index)), below);
   if (!order.length) above.firstChild.textContent = filter.value.trim() ? "No ticker is like that." : "The snapshot has no tickers.";
   else above.firstChild.textContent = "";
 }
@@ -216,12 +223,12 @@ function drawnRow(now, row, columns, index) {
   symbol.textContent = now.symbols[row];
   drawn.append(symbol);
   const old = flashing ? before.rowOf.get(now.symbols[row]) : undefined;
-  for (const [, column, columnBefore] of columns) {
+  for (const { column, before: columnBefore, broken, words } of columns) {
     const value = column.get(row);
     const cell = document.createElement("td");
-    cell.textContent = text(value);
-    if (typeof value === "string") cell.className = "text";
-    else if (value === undefined || value === null) cell.className = "missing";
+    cell.textContent = text(value, broken);
+    cell.classList.toggle("text", words);
+    cell.classList.toggle("missing", value === undefined || value === null);
     if (old !== undefined && columnBefore) {
       const was = columnBefore.get(old);
       if (was !== value) cell.classList.add(typeof was !== "number" || typeof value !== "number" ? "other" : value > was ? "up" : "down");
@@ -231,10 +238,14 @@ function drawnRow(now, row, columns, index) {
   return drawn;
 }
 
-function text(value) {
+/** `broken`: whether the column has numbers that are not whole; then all have two decimals at least, to line up. */
+function text(value, broken) {
   if (value === undefined) return "–"; // no such field
   if (typeof value === "string") return value;
-  if (typeof value === "number") return Number.isInteger(value) ? value.toLocaleString("en") : String(value);
+  if (typeof value === "number") {
+    if (!broken) return value.toLocaleString("en");
+    return /\.\d\d|e/.test(String(value)) ? String(value) : value.toFixed(2);
+  }
   return typeof value === "bigint" ? value.toLocaleString("en") : JSON.stringify(value);
 }
 
