@@ -12,7 +12,7 @@ from django.db.models.functions import RowNumber
 
 from snapshots import store
 from snapshots.engine.condition import condition
-from snapshots.models import SnapshotBuild, SnapshotPolicy
+from snapshots.models import SnapshotBuild, SnapshotPolicy, SourceKind
 from snapshots.store import Head, Held
 from tradeul_ops.connections import data_redis
 from tradeul_ops.runs import Outcome
@@ -116,7 +116,10 @@ def _row(
     built, failed = newest.get("built"), newest.get("failed")
     head, held = _in_redis(policy, built)
     last_failed = failed.detail if failed is not None and (built is None or failed.pk > built.pk) else ""
-    age = now - built.started_at if built else None
+    published_at = built.started_at if built else None
+    if policy.source_kind == SourceKind.MANAGER and head:  # a service builds it, and leaves no row here
+        published_at = datetime.fromtimestamp(head.ts / 1000, tz=UTC)
+    age = now - published_at if published_at else None
     word, why = condition(
         enabled=policy.enabled,
         age=age,
@@ -143,7 +146,7 @@ def _row(
         chain_length=head.sequence - head.base if head else None,
         age=age,
         full_age=now - datetime.fromtimestamp(head.full_ts / 1000, tz=UTC) if head else None,
-        last_kind=built.kind if built else None,
+        last_kind=built.kind if built else head.kind if head else None,
         last_reason=built.reason if built else "",
         last_failed=last_failed,
         build_ms=built.took_ms if built else None,

@@ -16,6 +16,7 @@ from snapshots.engine import chain, codec
 from snapshots.engine.cells import MISSING, Cell, thaw
 from snapshots.engine.errors import SnapshotError
 from snapshots.engine.names import keys_of
+from snapshots.engine.plan import Cause
 from snapshots.models import SnapshotBuild, SnapshotPolicy
 from snapshots.publisher.errors import redis_errors
 from snapshots.services.kept import Kept
@@ -26,7 +27,7 @@ from tradeul_ops.locks import one_at_a_time
 BUILDS_SHOWN = 30
 TOP_ROWS = 50
 RESTORE_KEPT = timedelta(days=7)
-ON_SCHEDULE = "the last full is"  # how engine.plan begins the reason of a full that a delta leads over
+BROKEN = (Cause.GAP, Cause.CHECKSUM, Cause.WRITE_FAILED, Cause.DELTA_FAILED, Cause.RESTART)
 
 # How the values of a Restore are read back, by the type of the field.
 WIRE: dict[str, Callable[[str], Any]] = {"datetime": datetime.fromisoformat, "int": int, "float": float, "str": str}
@@ -62,9 +63,8 @@ def recent_builds(policy: SnapshotPolicy) -> QuerySet[SnapshotBuild]:
 
 
 def chain_broken(policy: SnapshotPolicy) -> SnapshotBuild | None:
-    """The newest build that readers could not follow to: a full of another epoch. None if there is none on record."""
-    began = SnapshotBuild.objects.filter(policy=policy, kind="full", sequence=1)
-    return began.exclude(reason="first build").exclude(reason__startswith=ON_SCHEDULE).first()
+    """The newest build that could not continue the chain before it. None if there is none on record."""
+    return SnapshotBuild.objects.filter(policy=policy, cause__in=BROKEN).first()
 
 
 def test_restore(policy: SnapshotPolicy, *, now: datetime) -> Restore:

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import zlib
-from concurrent.futures import ThreadPoolExecutor
-from threading import Barrier
 from typing import Any
 
 import pytest
@@ -13,18 +11,15 @@ import zstandard
 from django.contrib.auth.models import User
 from django.test import Client
 
-from snapshots import services, store
-from snapshots.engine import gzipped
+from snapshots import services
 from snapshots.engine.names import keys_of
 from snapshots.models import SnapshotPolicy
 from snapshots.publisher import sync
 from snapshots.services import rows
-from tests.snapshots import generators
 from tests.snapshots.factories import RECORDS, later, make_policy, put
 
 # WhiteNoise warns in every process that has no collected static files.
 pytestmark = [pytest.mark.django_db, pytest.mark.filterwarnings("ignore:No directory at")]
-TOKEN = "a-token-of-the-tests"
 KEYS = keys_of("test")
 ROWS = ("full/latest?shape=rows", "delta/latest?shape=rows")
 PAGE = "https://app.example.com"
@@ -38,72 +33,53 @@ def one_member(body: bytes) -> bytes:
     return text
 
 
-@pytest.fixture
-def client(settings: Any) -> Client:
-    settings.METRICS_TOKEN = TOKEN
-    return Client(headers={"authorization": f"Bearer {TOKEN}"})
-
-
-@pytest.fixture
-def published(redis: redis_library.Redis) -> redis_library.Redis:
-    """A full and two deltas, of 40 tickers; the snapshot is the default one."""
-    SnapshotPolicy.objects.update(is_default=False)
-    make_policy(is_default=True)
-    records = generators.market(3, tickers=40)
-    for number in range(3):
-        put(redis, records)
-        services.build_snapshots(later(5 * number))
-        records = generators.tick(records, number)
-    return redis
-
-
-def test_the_guides_addresses_serve_the_default_snapshot(client: Client, published: redis_library.Redis) -> None:
-    full = client.get("/snapshot/full/latest")
+def test_the_guides_addresses_serve_the_default_snapshot(machine: Client, published: redis_library.Redis) -> None:
+    full = machine.get("/snapshot/full/latest")
     assert (full["Content-Type"], full.json()["kind"], full.json()["seq"]) == ("application/json", "full", 1)
-    delta = client.get("/snapshot/delta/latest").json()
+    delta = machine.get("/snapshot/delta/latest").json()
     assert (delta["kind"], delta["seq"], delta["base"]) == ("delta", 3, 1)
-    head = client.get("/snapshot/head/latest").json()
+    head = machine.get("/snapshot/head/latest").json()
     assert (head["name"], head["seq"], head["base"], head["tickers"]) == ("test", 3, 1, 40)
     assert head["checksum"] == delta["checksum"]
     for kind in ("full", "delta", "head"):
-        named = client.get(f"/snapshot/{kind}/latest?list=test")
-        assert named.content == client.get(f"/snapshot/{kind}/latest").content
+        named = machine.get(f"/snapshot/{kind}/latest?list=test")
+        assert named.content == machine.get(f"/snapshot/{kind}/latest").content
 
 
-def test_deltas_are_all_that_came_after_the_sequence(client: Client, published: redis_library.Redis) -> None:
-    answer = client.get("/snapshot/test/since/1").json()
+def test_deltas_are_all_that_came_after_the_sequence(machine: Client, published: redis_library.Redis) -> None:
+    answer = machine.get("/snapshot/test/since/1").json()
     assert ([delta["seq"] for delta in answer["deltas"]], answer["seq"], answer["base"]) == ([2, 3], 3, 1)
-    assert [delta["seq"] for delta in client.get("/snapshot/test/since/2").json()["deltas"]] == [3]
-    assert client.get(f"/snapshot/test/since/3?epoch={answer['epoch']}").json()["deltas"] == []
+    assert [delta["seq"] for delta in machine.get("/snapshot/test/since/2").json()["deltas"]] == [3]
+    assert machine.get(f"/snapshot/test/since/3?epoch={answer['epoch']}").json()["deltas"] == []
 
 
 @pytest.mark.parametrize("path", ["0", "4", "9999999999999999999999", "2?epoch=another"])
 def test_what_cannot_be_continued_is_gone_and_says_where_to_begin(
-    client: Client, published: redis_library.Redis, path: str
+    machine: Client, published: redis_library.Redis, path: str
 ) -> None:
-    response = client.get(f"/snapshot/test/since/{path}")
+    response = machine.get(f"/snapshot/test/since/{path}")
     assert (response.status_code, response.json()["full_sequence"]) == (410, 1)
     assert "read the full 1" in response.json()["error"]
     assert response["Cache-Control"] == "no-store"
-    assert client.get(response.json()["full"]).json()["seq"] == 1
+    assert machine.get(response.json()["full"]).json()["seq"] == 1
 
 
-def test_deltas_that_were_trimmed_are_gone(client: Client, published: redis_library.Redis) -> None:
+def test_deltas_that_were_trimmed_are_gone(machine: Client, published: redis_library.Redis) -> None:
     published.xtrim(KEYS.deltas, maxlen=1, approximate=False)
-    assert client.get("/snapshot/test/since/1").status_code == 410
-    assert client.get("/snapshot/test/since/2").status_code == 200
+    assert machine.get("/snapshot/test/since/1").status_code == 410
+    assert machine.get("/snapshot/test/since/2").status_code == 200
 
 
 @pytest.mark.parametrize("sequence", ["", "x", "-1", "1.5", "²", "9" * 5000])
-def test_since_must_be_a_sequence(client: Client, published: redis_library.Redis, sequence: str) -> None:
-    assert client.get(f"/snapshot/test/since/{sequence}").status_code == 404
+def test_since_must_be_a_sequence(machine: Client, published: redis_library.Redis, sequence: str) -> None:
+    assert machine.get(f"/snapshot/test/since/{sequence}").status_code == 404
 
 
-def test_there_is_no_newest_delta_while_the_newest_build_is_a_full(client: Client, redis: redis_library.Redis) -> None:
+def test_there_is_no_newest_delta_while_the_newest_build_is_a_full(machine: Client, redis: redis_library.Redis) -> None:
     make_policy()
     put(redis, RECORDS)
     services.build_snapshots(later(0))
-    assert client.get("/snapshot/delta/latest?list=test").json()["full_sequence"] == 1
+    assert machine.get("/snapshot/delta/latest?list=test").json()["full_sequence"] == 1
 
 
 @pytest.mark.parametrize(
@@ -121,11 +97,11 @@ def test_there_is_no_newest_delta_while_the_newest_build_is_a_full(client: Clien
 )
 @pytest.mark.parametrize("path", ["full/latest", "delta/latest", "test/since/1", "test/since/3", *ROWS])
 def test_the_encoding_is_what_the_client_takes(
-    client: Client, published: redis_library.Redis, path: str, accepts: str, encoding: str
+    machine: Client, published: redis_library.Redis, path: str, accepts: str, encoding: str
 ) -> None:
-    plain = client.get(f"/snapshot/{path}").content
+    plain = machine.get(f"/snapshot/{path}").content
     for _ in range(2):  # made, and kept
-        response = client.get(f"/snapshot/{path}", headers={"accept-encoding": accepts})
+        response = machine.get(f"/snapshot/{path}", headers={"accept-encoding": accepts})
         assert response.get("Content-Encoding", "") == encoding
         assert {"Accept-Encoding", "Authorization", "Cookie", "Origin"} <= set(response["Vary"].split(", "))
         decode = {
@@ -137,54 +113,54 @@ def test_the_encoding_is_what_the_client_takes(
         assert response.content == published.get(KEYS.full), "not as it is stored"
 
 
-def test_a_document_too_small_to_compress_is_sent_as_it_is(client: Client, redis: redis_library.Redis) -> None:
+def test_a_document_too_small_to_compress_is_sent_as_it_is(machine: Client, redis: redis_library.Redis) -> None:
     sync.SnapshotManager(redis, name="small", delta_compression_threshold=10_000).save_snapshot(RECORDS)
-    response = client.get("/snapshot/full/latest?list=small", headers={"accept-encoding": "zstd, gzip"})
+    response = machine.get("/snapshot/full/latest?list=small", headers={"accept-encoding": "zstd, gzip"})
     assert "Content-Encoding" not in response
     assert response.json()["symbols"] == ["MSFT", "AAPL"]
 
 
 @pytest.mark.parametrize("path", ["full/latest", "delta/latest", "test/since/1", "head/latest", *ROWS])
 def test_who_has_it_gets_304_until_something_new_is_built(
-    client: Client, published: redis_library.Redis, path: str
+    machine: Client, published: redis_library.Redis, path: str
 ) -> None:
-    first = client.get(f"/snapshot/{path}")
+    first = machine.get(f"/snapshot/{path}")
     assert first["ETag"].startswith('"'), "a weak tag"
     assert first["Cache-Control"] == "private, no-cache"
-    again = client.get(f"/snapshot/{path}", headers={"if-none-match": first["ETag"]})
+    again = machine.get(f"/snapshot/{path}", headers={"if-none-match": first["ETag"]})
     assert (again.status_code, again.content, again["ETag"]) == (304, b"", first["ETag"])
-    other = client.get(f"/snapshot/{path}", headers={"if-none-match": first["ETag"], "accept-encoding": "gzip"})
+    other = machine.get(f"/snapshot/{path}", headers={"if-none-match": first["ETag"], "accept-encoding": "gzip"})
     assert other.status_code == 200 and other["ETag"] != first["ETag"], "other bytes under the same strong tag"
     services.build_snapshots(later(300))
-    assert client.get(f"/snapshot/{path}", headers={"if-none-match": first["ETag"]}).status_code == 200
+    assert machine.get(f"/snapshot/{path}", headers={"if-none-match": first["ETag"]}).status_code == 200
 
 
-def test_nothing_built_yet_is_404_and_says_so(client: Client, redis: redis_library.Redis) -> None:
+def test_nothing_built_yet_is_404_and_says_so(machine: Client, redis: redis_library.Redis) -> None:
     for path in ("full/latest", "delta/latest", "enriched/since/1", "head/latest", "full/latest?shape=rows"):
-        response = client.get(f"/snapshot/{path}")
+        response = machine.get(f"/snapshot/{path}")
         assert response.status_code == 404
         assert response.json() == {"error": "snapshot enriched: nothing is published, or it expired."}
-    assert client.get("/snapshot/full/latest?list=a b").status_code == 404
-    assert client.get("/snapshot/a b/since/1").status_code == 404
+    assert machine.get("/snapshot/full/latest?list=a b").status_code == 404
+    assert machine.get("/snapshot/a b/since/1").status_code == 404
 
 
-def test_a_managers_snapshot_is_served_by_its_name_and_as_latest(client: Client, redis: redis_library.Redis) -> None:
+def test_a_managers_snapshot_is_served_by_its_name_and_as_latest(machine: Client, redis: redis_library.Redis) -> None:
     sync.SnapshotManager(redis).save_snapshot(RECORDS)
-    assert client.get("/snapshot/full/latest?list=latest").json()["name"] == "latest"
+    assert machine.get("/snapshot/full/latest?list=latest").json()["name"] == "latest"
     SnapshotPolicy.objects.update(is_default=False)
-    assert client.get("/snapshot/full/latest").json()["name"] == "latest"
+    assert machine.get("/snapshot/full/latest").json()["name"] == "latest"
 
 
-def test_redis_away_is_503_and_says_so(client: Client, settings: Any) -> None:
+def test_redis_away_is_503_and_says_so(machine: Client, settings: Any) -> None:
     settings.REDIS_URL = "redis://127.0.0.1:1/0"
-    response = client.get("/snapshot/full/latest")
+    response = machine.get("/snapshot/full/latest")
     assert response.status_code == 503
     assert "Redis does not answer" in response.json()["error"]
 
 
-def test_strangers_and_other_methods_are_refused(client: Client, published: redis_library.Redis) -> None:
+def test_strangers_and_other_methods_are_refused(machine: Client, published: redis_library.Redis) -> None:
     assert Client().get("/snapshot/full/latest").status_code == 401
-    assert client.post("/snapshot/full/latest").status_code == 405
+    assert machine.post("/snapshot/full/latest").status_code == 405
     person = Client()
     person.force_login(User.objects.create_user("ana"))
     assert person.get("/snapshot/head/latest").status_code == 200
@@ -193,142 +169,48 @@ def test_strangers_and_other_methods_are_refused(client: Client, published: redi
 # --- rows ------------------------------------------------------------------------------------------------------------
 
 
-def test_rows_are_what_the_source_says_now(client: Client, redis: redis_library.Redis) -> None:
+def test_rows_are_what_the_source_says_now(machine: Client, redis: redis_library.Redis) -> None:
     make_policy()
     records = {**RECORDS, "BIG": {"id": 2**70, "seen": 1755612345678901234, "tags": ["a", {}], "day": {"v": 1}}}
     put(redis, records)
     services.build_snapshots(later(0))
-    full = client.get("/snapshot/full/latest?list=test&shape=rows").json()
+    full = machine.get("/snapshot/full/latest?list=test&shape=rows").json()
     assert (full["type"], full["sequence"], full["count"], full["data"]) == ("full", 1, 3, records)
-    no_delta = client.get("/snapshot/delta/latest?list=test&shape=rows")
+    no_delta = machine.get("/snapshot/delta/latest?list=test&shape=rows")
     assert (no_delta.status_code, no_delta.json()["full_sequence"]) == (410, 1)
 
     after = {**records, "AAPL": {**RECORDS["AAPL"], "price": 102.5}, "NEW": {"price": 5, "day": {"v": 2}}}
     del after["MSFT"]
     put(redis, after)
     services.build_snapshots(later(5))
-    delta = client.get("/snapshot/delta/latest?list=test&shape=rows").json()
+    delta = machine.get("/snapshot/delta/latest?list=test&shape=rows").json()
     assert (delta["type"], delta["sequence"]) == ("delta", 2)
     assert delta["added"] == {"NEW": after["NEW"]}
     assert delta["updated"] == {"AAPL": after["AAPL"]}
     assert delta["removed"] == ["MSFT"]
-    assert client.get("/snapshot/full/latest?list=test&shape=rows").json()["data"] == after
+    assert machine.get("/snapshot/full/latest?list=test&shape=rows").json()["data"] == after
 
 
-def test_rows_of_a_delta_over_a_full_need_the_state_before_it(client: Client, published: redis_library.Redis) -> None:
-    assert client.get("/snapshot/delta/latest?shape=rows").json()["sequence"] == 3
+def test_rows_of_a_delta_over_a_full_need_the_state_before_it(machine: Client, published: redis_library.Redis) -> None:
+    assert machine.get("/snapshot/delta/latest?shape=rows").json()["sequence"] == 3
     services.build_snapshots(later(300))
-    assert client.get("/snapshot/delta/latest?shape=rows").json()["sequence"] == 4
+    assert machine.get("/snapshot/delta/latest?shape=rows").json()["sequence"] == 4
     rows._followed.clear()  # a process that came after it
     rows._kept._values.clear()
-    gone = client.get("/snapshot/delta/latest?shape=rows")
+    gone = machine.get("/snapshot/delta/latest?shape=rows")
     assert (gone.status_code, gone.json()["full_sequence"]) == (410, 4)
-    assert client.get("/snapshot/full/latest?shape=rows").json()["sequence"] == 4
+    assert machine.get("/snapshot/full/latest?shape=rows").json()["sequence"] == 4
 
 
-def test_a_new_epoch_begins_the_rows_anew(client: Client, published: redis_library.Redis) -> None:
-    before = client.get("/snapshot/full/latest?shape=rows").json()
+def test_a_new_epoch_begins_the_rows_anew(machine: Client, published: redis_library.Redis) -> None:
+    before = machine.get("/snapshot/full/latest?shape=rows").json()
     published.delete(KEYS.head)
     put(published, RECORDS)
     services.build_snapshots(later(15))
-    after = client.get("/snapshot/full/latest?shape=rows").json()
+    after = machine.get("/snapshot/full/latest?shape=rows").json()
     assert after["epoch"] != before["epoch"] and after["data"] == RECORDS
 
 
-def test_rows_are_not_for_since_and_other_shapes_are_none(client: Client, published: redis_library.Redis) -> None:
-    assert client.get("/snapshot/test/since/1?shape=rows").status_code == 400
-    assert client.get("/snapshot/full/latest?shape=round").json() == {"error": "shape must be columns or rows."}
-
-
-# --- many at once ----------------------------------------------------------------------------------------------------
-
-
-@pytest.mark.django_db(transaction=True)
-@pytest.mark.parametrize("accepts", ["zstd", "gzip"])
-@pytest.mark.parametrize("path", ["full/latest?list=test", "delta/latest?list=test", "test/since/2", "test/since/1"])
-def test_many_at_once_cost_one_read_and_one_encoding(
-    client: Client, published: redis_library.Redis, monkeypatch: pytest.MonkeyPatch, path: str, accepts: str
-) -> None:
-    done: list[str] = []
-
-    def counted(module: Any, name: str) -> None:
-        real = getattr(module, name)
-
-        def instead(*args: Any, **kwargs: Any) -> Any:
-            if not (name == "deflate" and len(args[0]) < 200):  # the brackets around the documents
-                done.append(name)
-            return real(*args, **kwargs)
-
-        monkeypatch.setattr(module, name, instead)
-
-    for module, name in ((store, "read_full"), (store, "read_deltas"), (store, "unpacked"), (gzipped, "deflate")):
-        counted(module, name)
-    readers = 16
-    together = Barrier(readers)
-
-    def read(_: int) -> bytes:
-        together.wait()
-        response = client.get(f"/snapshot/{path}", headers={"accept-encoding": accepts})
-        assert response.status_code == 200
-        return bytes(response.content)
-
-    with ThreadPoolExecutor(readers) as threads:
-        answers = set(threads.map(read, range(readers)))
-    assert len(answers) == 1
-    documents = 2 if path.endswith("/1") else 1
-    assert done.count("deflate") == done.count("unpacked") == (documents if accepts == "gzip" else 0)
-    # Only who asks for several deltas at once may read them beside others.
-    assert done.count("read_full") + done.count("read_deltas") == 1 or documents == 2
-
-
-def test_a_full_that_came_meanwhile_is_what_is_answered(
-    client: Client, published: redis_library.Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """The head is read first: by the time the full is, it may be another."""
-    real, built = store.read_full, []
-
-    def read_full(redis: Any, name: str) -> bytes:
-        if not built:
-            built.append(services.build_snapshots(later(300)))
-        return real(redis, name)
-
-    monkeypatch.setattr(store, "read_full", read_full)
-    response = client.get("/snapshot/full/latest")
-    assert (response.status_code, response.json()["seq"]) == (200, 4)
-    assert response.json()["epoch"] in response["ETag"] and "-4-full" in response["ETag"]
-
-
-# --- pages of other origins ------------------------------------------------------------------------------------------
-
-
-@pytest.mark.parametrize("path", ["full/latest", "test/since/1", "test/since/9", "full/latest?list=none"])
-def test_a_page_of_an_allowed_origin_may_read_answers_and_errors(
-    client: Client, published: redis_library.Redis, settings: Any, path: str
-) -> None:
-    settings.SNAPSHOT_ORIGINS = [PAGE]
-    response = client.get(f"/snapshot/{path}", headers={"origin": PAGE})
-    assert response["Access-Control-Allow-Origin"] == PAGE
-    assert response["Access-Control-Expose-Headers"] == "ETag"
-    for origin in ("https://evil.example.com", PAGE + ".evil.com", "null", "*", ""):
-        other = client.get(f"/snapshot/{path}", headers={"origin": origin})
-        assert "Access-Control-Allow-Origin" not in other
-        assert "Origin" in other["Vary"]
-
-
-def test_a_preflight_needs_no_login_and_tells_what_may_be_sent(client: Client, settings: Any) -> None:
-    settings.SNAPSHOT_ORIGINS = [PAGE]
-    asked = {"origin": PAGE, "access-control-request-method": "GET", "access-control-request-headers": "authorization"}
-    response = Client().options("/snapshot/full/latest", headers=asked)
-    assert (response.status_code, response.content) == (204, b"")
-    assert response["Access-Control-Allow-Origin"] == PAGE
-    assert "Authorization" in response["Access-Control-Allow-Headers"]
-    assert response["Access-Control-Allow-Methods"] == "GET, HEAD"
-    refused = Client().options("/snapshot/full/latest", headers={**asked, "origin": "https://evil.example.com"})
-    assert refused.status_code == 403 and "Access-Control-Allow-Origin" not in refused
-    assert client.options("/snapshot/full/latest").status_code == 405
-
-
-def test_strangers_of_an_allowed_origin_are_told_that_they_must_log_in(settings: Any) -> None:
-    settings.SNAPSHOT_ORIGINS = [PAGE]
-    response = Client().get("/snapshot/full/latest", headers={"origin": PAGE})
-    assert (response.status_code, response["Access-Control-Allow-Origin"]) == (401, PAGE)
+def test_rows_are_not_for_since_and_other_shapes_are_none(machine: Client, published: redis_library.Redis) -> None:
+    assert machine.get("/snapshot/test/since/1?shape=rows").status_code == 400
+    assert machine.get("/snapshot/full/latest?shape=round").json() == {"error": "shape must be columns or rows."}

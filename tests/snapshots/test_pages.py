@@ -81,10 +81,10 @@ def test_a_list_without_policies_says_what_to_do(ana: Client, redis: redis_libra
 
 def test_the_page_tells_builds_chain_and_profile(ana: Client, policy: SnapshotPolicy) -> None:
     text = ana.get(f"/snapshots/policies/{policy.pk}/").content.decode()
-    assert "full because first build" in text and "every change is published" in text
+    assert "<b>first</b>: first build" in text and "every change is published" in text
     assert "Chain broken" not in text and "no test restore in the last 7 days" in text
     poll = ana.get(f"/snapshots/policies/{policy.pk}/", headers=HTMX).content.decode()
-    assert "<html" not in poll and "<form" not in poll and "full because first build" in poll
+    assert "<html" not in poll and "<form" not in poll and "<b>first</b>: first build" in poll
 
 
 def test_a_broken_chain_is_told_with_when_and_why(
@@ -218,7 +218,7 @@ def test_without_redis_the_pages_say_so_and_the_policy_can_be_edited(
     listed = ana.get("/snapshots/")
     assert listed.status_code == 200 and "Redis does not answer" in listed.content.decode()
     page = ana.get(f"/snapshots/policies/{policy.pk}/").content.decode()
-    assert "Redis does not answer" in page and "full because first build" in page
+    assert "Redis does not answer" in page and "<b>first</b>: first build" in page
     assert ana.post(f"/snapshots/policies/{policy.pk}/", form(policy, compression_level="3")).status_code == 302
     assert "Redis does not answer" in ana.get("/snapshots/live/test/").content.decode()
     text = ana.post(f"/snapshots/policies/{policy.pk}/restore", follow=True).content.decode()
@@ -260,3 +260,14 @@ def test_a_managers_list_is_shown_without_a_policy_and_what_it_holds_is_escaped(
     sync.SnapshotManager(redis, name="theirs").save_snapshot({"<b>": {"x": "<i>", "y": [1, {}], "z": None}})
     text = ana.get("/snapshots/live/theirs/").content.decode()
     assert "&lt;b&gt;" in text and "&lt;i&gt;" in text and "<i>" not in text
+
+
+def test_a_managers_list_with_a_policy_is_told_by_what_is_published(ana: Client, redis: redis_library.Redis) -> None:
+    SnapshotPolicy.objects.all().delete()
+    theirs = make_policy("theirs", source_kind="manager", source_key="")
+    assert "when its SnapshotManager saves the first" in ana.get("/snapshots/live/theirs/").content.decode()
+    sync.SnapshotManager(redis, name="theirs").save_snapshot(RECORDS)
+    listed = ana.get("/snapshots/").content.decode()
+    assert "published by a service" in listed and "Never built" not in listed and " s ago</td>" in listed
+    text = ana.get(f"/snapshots/policies/{theirs.pk}/").content.decode()
+    assert "its builds are not on record here" in text
