@@ -104,7 +104,9 @@ export class Column {
     for (let index = 0; index < rows.length; index += 1) {
       const step = steps[index];
       if (typeof step !== "number") return false;
-      const scaled = Math.floor(numbers[rows[index]] * scale + 0.5) + step; // it is whole, but for the last bits
+      const before = numbers[rows[index]];
+      // Whole, but for the last bits; one that is whole already may be too large for a half to be added.
+      const scaled = (d === 0 ? before : Math.floor(before * scale + 0.5)) + step;
       if (!(scaled <= Number.MAX_SAFE_INTEGER && scaled >= -Number.MAX_SAFE_INTEGER)) return false;
       after[index] = scaled / scale;
     }
