@@ -159,7 +159,7 @@ def test_one_process_at_a_time(migrated_url, django_db_blocker):
 
 
 def test_history_is_bounded(database, monkeypatch):
-    monkeypatch.setattr(services, "RUNS_KEPT", 3)
+    monkeypatch.setattr("timescale.services.enforcement.RUNS_KEPT", 3)
     for number in range(5):
         RetentionRun.objects.create(
             started_at=NOW, finished_at=NOW, outcome=Outcome.DONE, table_name=f"t{number}", enforced_by=BATCHED_DELETE
