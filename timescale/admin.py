@@ -1,19 +1,22 @@
-"""Django admin: the policies, changed through the services; the runs, to read."""
+"""Django admin: the policies, changed through the services; what was done and applied, to read."""
 
 from __future__ import annotations
 
 from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
+from django.urls import reverse
+from django.utils.html import format_html
 
 from timescale import services
-from timescale.forms import AggregatePolicyForm, HypertablePolicyForm
-from timescale.models import AggregatePolicy, HypertablePolicy, RetentionRun
+from timescale.forms import AdminAggregatePolicyForm, AdminHypertablePolicyForm
+from timescale.models import AggregatePolicy, HypertablePolicy, RetentionRun, TableAction
 
 
 class PolicyAdmin(admin.ModelAdmin):
     """Rows come from migrations, since each stands for a table that a migration made. To stop one, disable it."""
 
     actions = None
+    page = ""
 
     def has_add_permission(self, request):
         return False
@@ -21,9 +24,16 @@ class PolicyAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request, obj=None):
         return False
 
+    @admin.display(description="now")
+    def state(self, obj):
+        """Its page: size, drift and jobs. A list of rows asks no catalogue."""
+        return format_html('<a href="{}">look</a>', reverse(self.page, args=[obj.pk]))
+
     def save_model(self, request, obj, form, change):
         try:
-            services.update_policy(type(obj), obj.pk, changes=form.changes(), user_id=request.user.pk)
+            services.update_policy(
+                type(obj), obj.pk, changes=form.changes(), user_id=request.user.pk, consent=form.consent_given
+            )
         except ValidationError as error:  # valid on the page, but not with what someone else saved meanwhile
             self.message_user(request, f"Not saved: {' '.join(error.messages)}", messages.ERROR)
 
@@ -33,20 +43,19 @@ class PolicyAdmin(admin.ModelAdmin):
 
 @admin.register(HypertablePolicy)
 class HypertablePolicyAdmin(PolicyAdmin):
-    form = HypertablePolicyForm
-    list_display = ("table_name", "drop_after", "chunk_time_interval", "columnstore_after", "enabled")
+    form = AdminHypertablePolicyForm
+    page = "hypertables:table"
+    list_display = ("table_name", "drop_after", "chunk_time_interval", "columnstore_after", "enabled", "state")
 
 
 @admin.register(AggregatePolicy)
 class AggregatePolicyAdmin(PolicyAdmin):
-    form = AggregatePolicyForm
-    list_display = ("view_name", "source", "start_offset", "end_offset", "schedule_interval", "drop_after")
+    form = AdminAggregatePolicyForm
+    page = "hypertables:aggregate"
+    list_display = ("view_name", "source", "start_offset", "end_offset", "schedule_interval", "drop_after", "state")
 
 
-@admin.register(RetentionRun)
-class RetentionRunAdmin(admin.ModelAdmin):
-    list_display = ("table_name", "started_at", "outcome", "rows_dropped", "chunks_dropped", "enforced_by", "detail")
-    list_filter = ("outcome", "table_name")
+class ReadOnlyAdmin(admin.ModelAdmin):
     actions = None
 
     def has_add_permission(self, request):
@@ -57,3 +66,15 @@ class RetentionRunAdmin(admin.ModelAdmin):
 
     def has_delete_permission(self, request, obj=None):
         return False
+
+
+@admin.register(RetentionRun)
+class RetentionRunAdmin(ReadOnlyAdmin):
+    list_display = ("table_name", "started_at", "outcome", "rows_dropped", "chunks_dropped", "enforced_by", "detail")
+    list_filter = ("outcome", "table_name")
+
+
+@admin.register(TableAction)
+class TableActionAdmin(ReadOnlyAdmin):
+    list_display = ("relation", "verb", "asked_at", "asked_by", "phase", "steps_done", "steps_total", "detail")
+    list_filter = ("phase", "verb", "relation")

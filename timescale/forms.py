@@ -1,24 +1,33 @@
-"""Forms of the two kinds of policies: names are the server's and stay; the rules come from the rows' constraints."""
+"""Forms of the two kinds of policies, for the pages and for admin: names are the server's and stay. Save nothing."""
 
 from __future__ import annotations
 
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 
+from timescale import services
+from timescale.engine.loss import DropPreview
 from timescale.models import AggregatePolicy, HypertablePolicy
+from timescale.store.errors import TimescaleError
 
 
 class PolicyForm(forms.ModelForm):
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
+    """`in_force`: the values that the database has instead of the row's. They are what is shown, and kept."""
+
+    def __init__(self, *args: Any, in_force: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        shown = {name: value for name, value in (in_force or {}).items() if name in self._meta.fields}
+        super().__init__(*args, initial={**shown, **(kwargs.pop("initial", None) or {})}, **kwargs)
         # What changed is what differs from what this page showed, not from what someone else has saved since.
-        for field in self.fields.values():
+        for name, field in self.fields.items():
             field.show_hidden_initial = True
+            if name in shown:
+                field.help_text = f"The database has another value than the policy's, and this is it. {field.help_text}"
 
     def changes(self) -> dict[str, Any]:
         """What services.update_policy is to save: the fields that were changed here, and no other."""
-        return {name: self.cleaned_data[name] for name in self.changed_data}
+        return {name: self.cleaned_data[name] for name in self.changed_data if name in self._meta.fields}
 
 
 class HypertablePolicyForm(PolicyForm):
@@ -35,8 +44,48 @@ class HypertablePolicyForm(PolicyForm):
             "enabled",
         ]
 
+    def _post_clean(self) -> None:
+        """Also what only the table can say: whether it has the columns that were named."""
+        super()._post_clean()
+        if self.errors or not {"segmentby", "orderby"} & set(self.changed_data):
+            return
+        try:
+            found = services.read_column_errors(self.instance.wanted())
+        except TimescaleError:
+            return  # the service asks again when it saves
+        for name, message in found.items():
+            self.add_error(name, message)
+
 
 class AggregatePolicyForm(PolicyForm):
     class Meta:
         model = AggregatePolicy
         fields = ["start_offset", "end_offset", "schedule_interval", "drop_after", "materialized_only"]
+
+
+class _WithConsent(forms.ModelForm):
+    """For admin, which shows no preview: the error tells it, and what to write to agree."""
+
+    consent = forms.CharField(required=False, help_text="Only when it is asked for: that what is dropped may go.")
+
+    def clean(self) -> dict[str, Any]:
+        cleaned = super().clean()
+        self.consent_given = cleaned.pop("consent", "")
+        return cleaned
+
+    def _post_clean(self) -> None:
+        super()._post_clean()
+        if self.errors:
+            return
+        preview: DropPreview | None = services.preview_change(self.instance, self.changes(), now=timezone.now())
+        if preview is not None and not preview.allowed_by(self.consent_given):
+            said = " ".join((preview.sentence, *preview.starved))
+            self.add_error("consent", f"{said} To save it nevertheless, write {preview.consent} here.")
+
+
+class AdminHypertablePolicyForm(_WithConsent, HypertablePolicyForm):
+    pass
+
+
+class AdminAggregatePolicyForm(_WithConsent, AggregatePolicyForm):
+    pass

@@ -36,7 +36,21 @@ def reconcile_policies() -> None:
         services.reconcile_policies()
 
 
+@shared_task(name="timescale.take_samples", ignore_result=True)
+def take_samples() -> None:
+    with _or_next_time("samples"):
+        services.take_samples(now=timezone.now())
+        services.fail_lost_actions(now=timezone.now())
+
+
+# Not sent again by anything: what it could not do stands in its row, for the person who asked.
+@shared_task(name="timescale.perform_action", ignore_result=True)
+def perform_action(action_id: int) -> None:
+    with _or_next_time("an action"):
+        services.perform_action(action_id)
+
+
 @shared_task(name="timescale.prune_history", ignore_result=True)
 def prune_history() -> None:
     with _or_next_time("pruning"):
-        services.prune_history()
+        services.prune_history(now=timezone.now())

@@ -36,6 +36,7 @@ app.conf.beat_schedule = {
     "publish snapshot policies again": _every("snapshots.publish_policies", seconds=30),
     "drop rows past retention": _every("timescale.enforce_retention", seconds=30),
     "compare policies": _every("timescale.reconcile_policies", seconds=60),
+    "sample the tables": _every("timescale.take_samples", minutes=5),
     "prune the audit and sessions": _every("console.prune_history", hours=1),
     "prune stream history": _every("streams.prune_history", hours=1),
     "thin stream samples": _every("streams.prune_samples", minutes=1),

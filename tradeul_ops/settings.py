@@ -57,6 +57,8 @@ DATABASES["default"]["OPTIONS"] = {
 REDIS_URL = env.redis_url("REDIS_URL", "redis://localhost:6379/0")
 CELERY_BROKER_URL = env.redis_url("CELERY_BROKER_URL", "redis://localhost:6380/0", cluster=False)
 
+RETENTION_GRACE = timedelta(minutes=env.integer("RETENTION_GRACE_MINUTES", 60))  # before a shortened bound drops
+
 # --- the application -------------------------------------------------------------------------------------------------
 INSTALLED_APPS = [
     "tradeul_ops.console",

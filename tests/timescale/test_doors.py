@@ -14,7 +14,7 @@ from django.test import RequestFactory
 from django.utils import timezone
 
 from tests.timescale.conftest import as_default, migrate
-from tests.timescale.factories import DAY, copy_scans, scan
+from tests.timescale.factories import DAY, copy_scans, form_data, scan
 from timescale import services, tasks
 from timescale.engine.condition import BEAT_PERIOD
 from timescale.engine.edition import Edition
@@ -22,17 +22,19 @@ from timescale.models import AggregatePolicy, HypertablePolicy, RetentionRun, Sc
 from tradeul_ops.celery import app
 from tradeul_ops.demo.servers import free_port
 
+TASKS = (tasks.enforce_retention, tasks.reconcile_policies, tasks.take_samples, tasks.prune_history)
+
 
 def test_the_beat_table_names_these_tasks():
     beat = {entry["task"]: entry["schedule"] for entry in app.conf.beat_schedule.values()}
-    mine = {task.name for task in (tasks.enforce_retention, tasks.reconcile_policies, tasks.prune_history)}
+    mine = {task.name for task in TASKS}
     assert {name for name in beat if name.startswith("timescale.")} == mine
     assert beat["timescale.enforce_retention"] == BEAT_PERIOD
 
 
 def test_tasks_do_their_work(database, edition):
     copy_scans([scan(timezone.now() - 10 * DAY)])
-    for task in (tasks.enforce_retention, tasks.reconcile_policies, tasks.prune_history):
+    for task in TASKS:
         assert task.apply().successful()
     if edition is not Edition.COMMUNITY:
         assert not ScanResult.objects.exists()
@@ -41,7 +43,7 @@ def test_tasks_do_their_work(database, edition):
 def test_a_server_that_is_away_is_one_line(caplog, django_db_blocker):
     nobody = f"postgres://tradeul@127.0.0.1:{free_port()}/tradeul"
     with django_db_blocker.unblock(), as_default(nobody), caplog.at_level(logging.WARNING):
-        for task in (tasks.enforce_retention, tasks.reconcile_policies, tasks.prune_history):
+        for task in TASKS:
             caplog.clear()
             assert task.apply().successful()
             [line] = caplog.records
@@ -99,7 +101,7 @@ def test_admin_saves_through_the_service(operator):
     request = RequestFactory().post("/")
     request.user = operator
     form_class = page.get_form(request, policy, change=True)
-    data = {name: str(getattr(policy, name)) for name in form_class.base_fields} | {"drop_after": "5 00:00:00"}
+    data = form_data(form_class, policy) | {"drop_after": "5 00:00:00"}
     form = form_class(data, instance=policy)
     assert form.is_valid(), form.errors
     page.save_model(request, form.save(commit=False), form, change=True)

@@ -17,7 +17,7 @@ from timescale import services
 from timescale.engine.drift import Kind
 from timescale.engine.edition import Edition
 from timescale.forms import AggregatePolicyForm, HypertablePolicyForm
-from timescale.models import AggregatePolicy, HypertablePolicy
+from timescale.models import AggregatePolicy, AppliedSetting, HypertablePolicy
 from timescale.store import catalog
 
 MINUTE = timedelta(minutes=1)
@@ -110,11 +110,16 @@ def test_only_what_differs_is_made_again(applied):
         ),
     ],
 )
-def test_what_somebody_else_changed_is_mended(applied, somebody, kind):
+def test_what_somebody_else_changed_stays_until_it_is_applied(applied, somebody, kind):
+    """The task that runs every minute must not undo what a person did on the server; it remembers when it saw it."""
     sql(somebody)
-    [changed] = services.reconcile_policies()
-    assert changed.kind is kind
     assert services.reconcile_policies() == ()
+    seen = AppliedSetting.objects.get(differs_since__isnull=False)
+    assert seen.kind == kind
+    [changed] = services.apply_policies()
+    assert changed.kind is kind
+    assert services.apply_policies() == ()
+    assert not AppliedSetting.objects.filter(differs_since__isnull=False).exists()
 
 
 @pytest.mark.community

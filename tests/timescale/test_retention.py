@@ -159,10 +159,10 @@ def test_one_process_at_a_time(migrated_url, django_db_blocker):
 
 
 def test_history_is_bounded(database, monkeypatch):
-    monkeypatch.setattr("timescale.services.enforcement.RUNS_KEPT", 3)
+    monkeypatch.setattr("timescale.services.upkeep.RUNS_KEPT", 3)
     for number in range(5):
         RetentionRun.objects.create(
             started_at=NOW, finished_at=NOW, outcome=Outcome.DONE, table_name=f"t{number}", enforced_by=BATCHED_DELETE
         )
-    assert services.prune_history() == 2
+    assert services.prune_history(now=NOW) == 2
     assert [run.table_name for run in RetentionRun.objects.all()] == ["t4", "t3", "t2"]

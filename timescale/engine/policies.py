@@ -5,7 +5,7 @@ TimescaleDB checks almost none of this: it accepts a negative `drop_after`, and 
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
 
@@ -44,9 +44,12 @@ class WantedTable:
     def name(self) -> str:
         return self.table
 
-    def cutoff(self, *, now: datetime) -> datetime | date:
-        """What lies before it may go. For a date column the day that is partly within the bound stays."""
-        moment = now - self.drop_after
+    def cutoff(self, *, now: datetime, drop_after: timedelta | None = None) -> datetime | date:
+        """What lies before it may go. For a date column the day that is partly within the bound stays.
+
+        `drop_after`: another bound than the one wished for.
+        """
+        moment = now - (self.drop_after if drop_after is None else drop_after)
         return moment.date() if self.time_is_date else moment
 
 
@@ -73,51 +76,109 @@ def enforced_by(edition: Edition, *, is_hypertable: bool) -> str:
     return JOB if edition is Edition.COMMUNITY else DROP_CHUNKS
 
 
-def table_problems(wanted: WantedTable) -> tuple[str, ...]:
-    """Why this wish must not reach a server; empty when it may."""
-    found = []
-    for name, value in (
+def table_errors(wanted: WantedTable) -> dict[str, str]:
+    """Why this wish must not reach a server, by the field of its row; empty when it may."""
+    found = _Errors()
+    columnstore = wanted.columnstore
+    for field, value in (
         ("chunk_time_interval", wanted.chunk_time_interval),
         ("drop_after", wanted.drop_after),
-        ("the retention's schedule_interval", wanted.schedule_interval),
-        ("columnstore_after", wanted.columnstore.after if wanted.columnstore else None),
-        ("the columnstore's schedule_interval", wanted.columnstore.schedule_interval if wanted.columnstore else None),
+        ("retention_schedule_interval", wanted.schedule_interval),
+        ("columnstore_after", columnstore.after if columnstore else None),
+        ("columnstore_schedule_interval", columnstore.schedule_interval if columnstore else None),
     ):
-        if value is not None and value <= ZERO:
-            found.append(f"{name} must be positive.")
-    if wanted.drop_after > LONGEST:
-        found.append("drop_after must be 100 years at most.")
+        found.unless_positive(field, value)
     if wanted.time_is_date and wanted.chunk_time_interval % DAY:
-        found.append("A date column's chunk_time_interval must be whole days.")
+        found.add("chunk_time_interval", "A date column's chunk_time_interval must be whole days.")
     if wanted.chunk_time_interval > wanted.drop_after:
-        found.append("drop_after must not be below chunk_time_interval: chunks go whole.")
-    if wanted.columnstore is not None:
+        found.add("drop_after", "drop_after must not be below chunk_time_interval: chunks go whole.")
+    if columnstore is not None:
         smallest_date_chunk = wanted.time_is_date and wanted.chunk_time_interval == DAY
-        if wanted.chunk_time_interval > wanted.columnstore.after and not smallest_date_chunk:
-            found.append("columnstore_after must not be below chunk_time_interval: chunks are compressed whole.")
-        if wanted.columnstore.after >= wanted.drop_after:
-            found.append("columnstore_after must be below drop_after: else none is compressed.")
-    return tuple(found)
+        if wanted.chunk_time_interval > columnstore.after and not smallest_date_chunk:
+            message = "columnstore_after must not be below chunk_time_interval: chunks are compressed whole."
+            found.add("columnstore_after", message)
+        if columnstore.after >= wanted.drop_after:
+            found.add("columnstore_after", "columnstore_after must be below drop_after: else none is compressed.")
+        segmentby, ordered = column_names(columnstore.segmentby), ordered_columns(columnstore.orderby)
+        if wanted.time_column in segmentby:
+            found.add("segmentby", f"segmentby must not name {wanted.time_column}: every segment would hold one row.")
+        if twice := [name for name in ordered if name in segmentby]:
+            found.add("orderby", f"orderby must not name {', '.join(twice)}, which segmentby names.")
+    return found.by_field
 
 
-def view_problems(wanted: WantedView) -> tuple[str, ...]:
-    found = []
-    for name, value in (
+def view_errors(wanted: WantedView) -> dict[str, str]:
+    """The same for an aggregate's."""
+    found = _Errors()
+    for field, value in (
         ("bucket_width", wanted.bucket_width),
         ("schedule_interval", wanted.schedule_interval),
         ("drop_after", wanted.drop_after),
     ):
-        if value is not None and value <= ZERO:
-            found.append(f"{name} must be positive.")
-    if wanted.drop_after is not None and wanted.drop_after > LONGEST:
-        found.append("drop_after must be 100 years at most.")
+        found.unless_positive(field, value)
     if wanted.end_offset < ZERO:
-        found.append("end_offset must not be negative.")
+        found.add("end_offset", "end_offset must not be negative.")
+    if wanted.start_offset > LONGEST:
+        found.add("start_offset", "start_offset must be 100 years at most.")
     if wanted.start_offset - wanted.end_offset < 2 * wanted.bucket_width:
-        found.append("From start_offset to end_offset must be two buckets at least.")
+        found.add("start_offset", "From start_offset to end_offset must be two buckets at least.")
     if wanted.drop_after is not None and wanted.drop_after < wanted.start_offset:
-        found.append("drop_after must not be below start_offset: a refresh would undo it.")
-    return tuple(found)
+        found.add("drop_after", "drop_after must not be below start_offset: a refresh would undo it.")
+    return found.by_field
+
+
+def column_errors(wanted: WantedTable, *, columns: Collection[str]) -> dict[str, str]:
+    """What segmentby and orderby name that the table doesn't have."""
+    if wanted.columnstore is None:
+        return {}
+    named = {
+        "segmentby": column_names(wanted.columnstore.segmentby),
+        "orderby": ordered_columns(wanted.columnstore.orderby),
+    }
+    missing = {field: [name for name in names if name not in columns] for field, names in named.items()}
+    return {
+        field: f"{wanted.table} has no column {', '.join(names)}; it has {', '.join(sorted(columns))}."
+        for field, names in missing.items()
+        if names
+    }
+
+
+def table_problems(wanted: WantedTable) -> tuple[str, ...]:
+    return tuple(table_errors(wanted).values())
+
+
+def view_problems(wanted: WantedView) -> tuple[str, ...]:
+    return tuple(view_errors(wanted).values())
+
+
+class _Errors:
+    def __init__(self) -> None:
+        self.by_field: dict[str, str] = {}
+
+    def add(self, field: str, message: str) -> None:
+        self.by_field[field] = f"{self.by_field[field]} {message}" if field in self.by_field else message
+
+    def unless_positive(self, field: str, value: timedelta | None) -> None:
+        if value is not None and value <= ZERO:
+            self.add(field, f"{field} must be positive.")
+        elif value is not None and value > LONGEST:
+            self.add(field, f"{field} must be 100 years at most.")
+
+
+def column_names(text: str) -> tuple[str, ...]:
+    """`symbol, session` → both; quotes, which the server puts in its answer, are left out."""
+    return tuple(name.strip().strip('"') for name in text.split(",") if name.strip())
+
+
+def order_terms(text: str) -> tuple[str, ...]:
+    """The server answers `"time" DESC` for `time DESC`, and leaves ASC out."""
+    return tuple(
+        " ".join(term.replace('"', "").split()).removesuffix(" ASC") for term in text.split(",") if term.strip()
+    )
+
+
+def ordered_columns(text: str) -> tuple[str, ...]:
+    return tuple(term.partition(" ")[0] for term in order_terms(text))
 
 
 def reach_problem(wanted: WantedView, *, source_drop_after: timedelta | None) -> str | None:

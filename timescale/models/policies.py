@@ -20,8 +20,8 @@ from timescale.engine.policies import (
     WantedTable,
     WantedView,
     reach_problems,
-    table_problems,
-    view_problems,
+    table_errors,
+    view_errors,
 )
 from tradeul_ops.runs import Run
 
@@ -66,6 +66,7 @@ class HypertablePolicy(models.Model):
     class Meta:
         ordering = ("table_name",)
         verbose_name_plural = "hypertable policies"
+        permissions = [("act_on_tables", "Can compress, drop and refresh now, and run jobs")]
         constraints = [
             _to_a_century("hypertable_drop_after_to_a_century"),
             _positive("hypertable_chunk_positive", "chunk_time_interval"),
@@ -102,11 +103,14 @@ class HypertablePolicy(models.Model):
         return f"{self.table_name}: {spell(self.drop_after)}"
 
     def clean(self) -> None:
-        found = table_problems(self.wanted()) if self._complete() else ()
-        if not found and self._complete():
-            found = reach_problems(self.table_name, tables=_tables(instead=self), views=_views())
+        """Before the constraints, which say the same without a field to say it at."""
+        if not self._complete():
+            return
+        found = table_errors(self.wanted())
+        if not found and (reach := reach_problems(self.table_name, tables=_tables(instead=self), views=_views())):
+            found = {"drop_after": " ".join(reach)}
         if found:
-            raise ValidationError(list(found))
+            raise ValidationError(dict(found))
 
     def _complete(self) -> bool:
         return None not in (self.chunk_time_interval, self.drop_after, self.retention_schedule_interval)
@@ -175,11 +179,13 @@ class AggregatePolicy(models.Model):
     def clean(self) -> None:
         if None in (self.bucket_width, self.start_offset, self.end_offset, self.schedule_interval):
             return
-        found = view_problems(self.wanted()) or reach_problems(
-            self.view_name, tables=_tables(), views=_views(instead=self)
-        )
+        found = view_errors(self.wanted())
+        if not found and (reach := reach_problems(self.view_name, tables=_tables(), views=_views(instead=self))):
+            # Its own window or, where another reads it, how long it keeps.
+            mine = any(problem.startswith(f"{self.view_name} ") for problem in reach)
+            found = {"start_offset" if mine else "drop_after": " ".join(reach)}
         if found:
-            raise ValidationError(list(found))
+            raise ValidationError(dict(found))
 
     def wanted(self) -> WantedView:
         return WantedView(

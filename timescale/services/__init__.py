@@ -1,20 +1,65 @@
 """Orders what bounds the tables: compares rows with the server and mends it, drops what no job drops, records both."""
 
-from timescale.services.applying import apply_aggregate_policy, apply_policy, reconcile_policies
-from timescale.services.comparison import read_differences, read_problems, read_wishes
-from timescale.services.edits import update_policy
-from timescale.services.enforcement import RETENTION_BUDGET, RUNS_KEPT, enforce_retention, prune_history
+from timescale.services.actions import (
+    ActionRefused,
+    Plan,
+    fail_lost_actions,
+    perform_action,
+    plan_action,
+    request_action,
+    retry_job,
+)
+from timescale.services.applying import (
+    apply_aggregate_policy,
+    apply_policies,
+    apply_policy,
+    bound_of,
+    mend_statements,
+    reconcile_policies,
+)
+from timescale.services.comparison import read_differences, read_problems, read_survey, read_wishes
+from timescale.services.edits import (
+    adopt_drift,
+    read_column_errors,
+    reapply_policy,
+    undo_shortening,
+    update_policy,
+)
+from timescale.services.enforcement import RETENTION_BUDGET, enforce_retention
+from timescale.services.grace import read_graces
+from timescale.services.previews import LossRefused, preview_change
+from timescale.services.upkeep import DATABASE, RUNS_KEPT, prune_history, take_samples
 
 __all__ = [
+    "DATABASE",
     "RETENTION_BUDGET",
     "RUNS_KEPT",
+    "ActionRefused",
+    "LossRefused",
+    "Plan",
+    "adopt_drift",
     "apply_aggregate_policy",
+    "apply_policies",
     "apply_policy",
+    "bound_of",
     "enforce_retention",
+    "fail_lost_actions",
+    "mend_statements",
+    "perform_action",
+    "plan_action",
+    "preview_change",
     "prune_history",
+    "read_column_errors",
     "read_differences",
+    "read_graces",
     "read_problems",
+    "read_survey",
     "read_wishes",
+    "reapply_policy",
     "reconcile_policies",
+    "request_action",
+    "retry_job",
+    "take_samples",
+    "undo_shortening",
     "update_policy",
 ]

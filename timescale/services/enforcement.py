@@ -5,19 +5,21 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from django.db import connection, transaction
 
+from timescale.engine.grace import Grace
 from timescale.engine.policies import BATCHED_DELETE, JOB, WantedTable, enforced_by, table_problems
 from timescale.models import HypertablePolicy, RetentionRun
+from timescale.services.grace import note_applied_bounds, read_graces
 from timescale.store import catalog, commands
 from timescale.store.errors import ServerAway, TimescaleError
 from tradeul_ops.locks import one_at_a_time
 from tradeul_ops.runs import Outcome
 
 RETENTION_BUDGET = timedelta(seconds=10)  # of one tick of 30 s, shared out among the tables
-RUNS_KEPT = 5_000
 
 Step = tuple[int, int]  # rows, chunks
 
@@ -34,11 +36,15 @@ def enforce_retention(*, now: datetime, budget: timedelta = RETENTION_BUDGET) ->
         if not mine:
             return ()
         seen = catalog.read_catalog(connection)
-        due = [
+        rows = HypertablePolicy.objects.filter(enabled=True)
+        ours = [
             (row.wanted(), by)
-            for row in HypertablePolicy.objects.filter(enabled=True)
+            for row in rows
             if (by := enforced_by(seen.edition, is_hypertable=row.table_name in seen.hypertables)) != JOB
         ]
+        note_applied_bounds([(wanted.table, wanted.drop_after) for wanted, _ in ours], now=now)
+        graces = read_graces(now=now)
+        due = [(acting, by) for wanted, by in ours if (acting := _acting(wanted, graces.get(wanted.table))) is not None]
         until = time.monotonic() + budget.total_seconds()
         runs = []
         for place, (wanted, by) in enumerate(due):
@@ -46,6 +52,13 @@ def enforce_retention(*, now: datetime, budget: timedelta = RETENTION_BUDGET) ->
             share = (until - time.monotonic()) / (len(due) - place)
             runs.append(_enforce(wanted, by=by, seconds=share, now=now))
         return tuple(run for run in runs if run is not None)
+
+
+def _acting(wanted: WantedTable, grace: Grace | None) -> WantedTable | None:
+    """The wish with the bound that acts now: while a grace runs the one before it, which may have been none."""
+    if grace is None:
+        return wanted
+    return None if grace.previous is None else replace(wanted, drop_after=grace.previous)
 
 
 def _enforce(wanted: WantedTable, *, by: str, seconds: float, now: datetime) -> RetentionRun | None:
@@ -57,8 +70,7 @@ def _enforce(wanted: WantedTable, *, by: str, seconds: float, now: datetime) -> 
         if problems:
             outcome, detail = Outcome.FAILED, f"{wanted.table}: {' '.join(problems)}"
         else:
-            steps = _batches if by == BATCHED_DELETE else _chunks
-            for more_rows, more_chunks in steps(wanted, now=now):
+            for more_rows, more_chunks in drop_steps(wanted, by=by, now=now):
                 rows, chunks = rows + more_rows, chunks + more_chunks
                 if time.monotonic() - began > seconds:
                     outcome, detail = Outcome.PARTIAL, "The time of this tick was spent; the next one goes on. "
@@ -98,6 +110,11 @@ def _same_failure(table: str, detail: str) -> RetentionRun | None:
     return latest if latest and latest.outcome == Outcome.FAILED and latest.detail == detail else None
 
 
+def drop_steps(wanted: WantedTable, *, by: str, now: datetime) -> Iterator[Step]:
+    """Drops what lies before the wish's cutoff piece by piece, and says after each what went."""
+    return _batches(wanted, now=now) if by == BATCHED_DELETE else _chunks(wanted, now=now)
+
+
 def _batches(wanted: WantedTable, *, now: datetime) -> Iterator[Step]:
     """Each batch is a transaction of its own: what went stays gone, and no lock is held for long."""
     gone = commands.BATCH
@@ -118,8 +135,3 @@ def _chunks(wanted: WantedTable, *, now: datetime) -> Iterator[Step]:
             commands.wait_little_for_locks(connection)
             dropped = commands.drop_chunks(connection, wanted.table, time_column=wanted.time_column, before=end)
         yield dropped
-
-
-def prune_history() -> int:
-    """Keeps the newest RUNS_KEPT runs; answers how many went."""
-    return RetentionRun.objects.prune(keep=RUNS_KEPT)

@@ -121,7 +121,7 @@ def _things(overview: Overview) -> list[Finding]:
             found.append(Finding(snapshot.condition, f"Snapshot {snapshot.name}: {snapshot.why}", link))
     if (hypertables := _fresh(overview.hypertables)) is not None:
         for table in hypertables.rows:
-            link = reverse("admin:timescale_hypertablepolicy_change", args=[table.policy_id])
+            link = reverse("hypertables:table", args=[table.policy_id])
             found.append(Finding(table.condition, f"{table.table}: {table.why}", link))
     return [finding for finding in found if finding.condition != "within"]
 

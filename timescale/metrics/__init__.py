@@ -1,0 +1,17 @@
+"""What the pages and /metrics say about tables and aggregates, as values. Changes nothing."""
+
+from timescale.metrics.detail import AggregateDetail, TableDetail, aggregate_detail, table_detail
+from timescale.metrics.guide import guide_metrics
+from timescale.metrics.summary import AggregateRow, HypertableRow, HypertablesSummary, hypertables_summary
+
+__all__ = [
+    "AggregateDetail",
+    "AggregateRow",
+    "HypertableRow",
+    "HypertablesSummary",
+    "TableDetail",
+    "aggregate_detail",
+    "guide_metrics",
+    "hypertables_summary",
+    "table_detail",
+]

@@ -1,0 +1,309 @@
+"""What an operator asks of one table now: plans it for the confirmation, queues it, and does it in a worker.
+
+Each piece is a transaction of its own, so that what is done stays done when a worker goes away in the middle.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
+from functools import partial
+from typing import Any
+
+from celery import signature
+from django.core.exceptions import ValidationError
+from django.db import connection, transaction
+from django.db.models import Q
+from django.utils import timezone
+from django.utils.dateparse import parse_datetime, parse_duration
+from kombu.exceptions import OperationalError as BrokerError
+
+from timescale.engine.drift import Job, Kind
+from timescale.engine.durations import spell
+from timescale.engine.edition import Edition
+from timescale.engine.policies import ZERO, WantedTable, WantedView, enforced_by
+from timescale.models import AggregatePolicy, HypertablePolicy, TableAction
+from timescale.services.enforcement import drop_steps
+from timescale.services.previews import PolicyRow, preview_drop
+from timescale.store import actions, catalog
+from timescale.store.chunks import read_chunks
+from timescale.store.errors import TimescaleError
+from tradeul_ops import audit
+from tradeul_ops.locks import one_at_a_time
+
+STEP_LIMIT = timedelta(minutes=10)  # of one chunk, one job, one refresh
+STALE_AFTER = timedelta(minutes=30)  # of a running action whose worker says nothing more
+Verb = TableAction.Verb
+Phase = TableAction.Phase
+
+logger = logging.getLogger(__name__)
+
+
+class ActionRefused(ValidationError):
+    """It can't or must not be done; the message says why."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a confirmation shows. `consent` comes back with it, so that it confirms this and not something larger."""
+
+    verb: TableAction.Verb
+    relation: str
+    sentence: str
+    warnings: tuple[str, ...]
+    steps: int | None
+    consent: str
+    arguments: dict[str, Any]
+    destroys: bool = False
+
+
+def plan_action(row: PolicyRow, verb: str, arguments: dict[str, Any], *, now: datetime) -> Plan:
+    """Changes nothing. Raises ActionRefused, and TimescaleError where the catalogue can't be read."""
+    wanted, seen = row.wanted(), catalog.read_catalog(connection)
+    match verb, wanted:
+        case Verb.COMPRESS, WantedTable():
+            return _plan_compression(wanted, seen, arguments, now=now)
+        case Verb.DROP, WantedTable():
+            return _plan_drop(wanted, arguments, now=now)
+        case Verb.REFRESH, WantedView():
+            return _plan_refresh(wanted, seen, arguments, now=now)
+        case Verb.RUN_JOB, _:
+            return _plan_run(wanted.name, seen, arguments)
+    raise ActionRefused(f"{wanted.name}: there is no {verb} for it.")
+
+
+def request_action(
+    row: PolicyRow, verb: str, arguments: dict[str, Any], *, consent: str, user: Any, now: datetime
+) -> TableAction:
+    """Queues it, with its audit line. Raises ActionRefused, also where what it would do is no longer what was shown."""
+    plan = plan_action(row, verb, arguments, now=now)
+    if plan.consent != consent:
+        raise ActionRefused(f"What it would do has changed since it was shown. Now: {plan.sentence}")
+    if TableAction.objects.filter(relation=plan.relation, phase__in=[Phase.QUEUED, Phase.RUNNING]).exists():
+        raise ActionRefused(f"{plan.relation}: something is already under way. Wait for its end.")
+    with transaction.atomic():
+        action: TableAction = TableAction.objects.create(
+            relation=plan.relation,
+            verb=plan.verb,
+            arguments=plan.arguments,
+            asked_at=now,
+            asked_by=user.get_username(),
+            steps_total=plan.steps,
+        )
+        said = {plan.verb.label: (None, plan.sentence)}
+        audit.record(user_id=user.pk, row=row, flag=audit.CHANGED, changes=said)
+        transaction.on_commit(partial(_send, action))
+    return action
+
+
+def retry_job(row: PolicyRow, job_id: int, *, user_id: int) -> None:
+    """The server's scheduler starts it within seconds. Raises ActionRefused and TimescaleError."""
+    job = _job(catalog.read_catalog(connection), row.wanted().name, job_id)
+    with transaction.atomic():
+        actions.retry_job(connection, job.job_id, relation=job.relation)
+        said = {f"retry {job.kind} job {job.job_id}": (job.last_status, "now")}
+        audit.record(user_id=user_id, row=row, flag=audit.CHANGED, changes=said)
+
+
+def perform_action(action_id: int) -> None:
+    """In a worker: does it to its end, and says how far it is. An action that is not queued any more is left alone."""
+    claimed = TableAction.objects.filter(pk=action_id, phase=Phase.QUEUED)
+    if not claimed.update(phase=Phase.RUNNING, started_at=timezone.now()):
+        return
+    action = TableAction.objects.get(pk=action_id)
+    phase, detail = Phase.DONE, ""
+    try:
+        with one_at_a_time(f"timescale.action.{action.relation}") as mine:
+            if not mine:
+                raise ActionRefused(f"{action.relation}: another action runs on it.")
+            for done, detail in _work(action):
+                TableAction.objects.filter(pk=action_id).update(steps_done=done, detail=detail)
+    except (TimescaleError, ValidationError) as error:
+        why = error.messages[0] if isinstance(error, ValidationError) else str(error)
+        phase, detail = Phase.FAILED, f"{detail} {why}".strip()
+        logger.warning("%s of %s: %s", action.verb, action.relation, why)
+    TableAction.objects.filter(pk=action_id).update(phase=phase, detail=detail, finished_at=timezone.now())
+
+
+def fail_lost_actions(*, now: datetime) -> int:
+    """An action whose worker went away, or that none has taken, must not look as if it were going on."""
+    lost = Q(phase=Phase.RUNNING, started_at__lt=now - STALE_AFTER) | Q(
+        phase=Phase.QUEUED, asked_at__lt=now - STALE_AFTER
+    )
+    why = "No worker has finished it. What it did so far stays; ask for it again."
+    return int(TableAction.objects.filter(lost).update(phase=Phase.FAILED, finished_at=now, detail=why))
+
+
+# --- plans -----------------------------------------------------------------------------------------------------------
+def _plan_compression(wanted: WantedTable, seen: catalog.Catalog, said: dict[str, Any], *, now: datetime) -> Plan:
+    _only_community(seen, "Compression")
+    hypertable = seen.hypertables.get(wanted.table)
+    if hypertable is None or not hypertable.columnstore:
+        raise ActionRefused(f"{wanted.table} has no columnstore: set columnstore_after first.")
+    older_than = _duration(said, "older_than", default=wanted.columnstore.after if wanted.columnstore else None)
+    chunks = _compressible(wanted.table, older_than, now=now)
+    if not chunks:
+        raise ActionRefused(f"{wanted.table}: no chunk older than {spell(older_than)} waits to be compressed.")
+    sentence = f"Compress {len(chunks)} {_chunks(len(chunks))} of {wanted.table} older than {spell(older_than)}."
+    warning = "Writing to a chunk waits while it is compressed; reading goes on."
+    return _plan(Verb.COMPRESS, wanted.table, sentence, (warning,), len(chunks), {"older_than": _text(older_than)})
+
+
+def _plan_drop(wanted: WantedTable, said: dict[str, Any], *, now: datetime) -> Plan:
+    older_than = _duration(said, "older_than", default=wanted.drop_after)
+    preview = preview_drop(wanted, older_than, before=wanted.drop_after, until=None, now=now)
+    if preview.problem:
+        raise ActionRefused(preview.sentence)
+    if not preview.drops:
+        raise ActionRefused(f"{wanted.table}: nothing is older than {spell(older_than)}.")
+    what = preview.sentence.partition("This drops ")[2]
+    sentence = f"Drop now what is older than {spell(older_than)} from {wanted.table}: {what}"
+    arguments = {"older_than": _text(older_than)}
+    # Not by the rows: those of a plain table grow while the page is read.
+    consent = f"{Verb.DROP}:{arguments['older_than']}:{preview.chunks}"
+    warnings = (*preview.starved, "There is no undo.")
+    return Plan(Verb.DROP, wanted.table, sentence, warnings, preview.chunks, consent, arguments, destroys=True)
+
+
+def _plan_refresh(wanted: WantedView, seen: catalog.Catalog, said: dict[str, Any], *, now: datetime) -> Plan:
+    _only_community(seen, "A refresh")
+    start, end = _moment(said, "start"), _moment(said, "end")
+    if end - start < wanted.bucket_width:
+        raise ActionRefused(f"The window must hold one bucket of {spell(wanted.bucket_width)} at least.")
+    kept = _kept_by(wanted.source)
+    if kept is not None and start < now - kept:
+        raise ActionRefused(
+            f"{wanted.source} keeps {spell(kept)}: a window that begins before {now - kept:%Y-%m-%d %H:%M} UTC would "
+            f"erase what {wanted.view} still holds of that time."
+        )
+    sentence = f"Refresh {wanted.view} from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC."
+    return _plan(Verb.REFRESH, wanted.view, sentence, (), 1, {"start": start.isoformat(), "end": end.isoformat()})
+
+
+def _plan_run(name: str, seen: catalog.Catalog, said: dict[str, Any]) -> Plan:
+    job = _job(seen, name, said.get("job_id"))
+    does = {
+        Kind.RETENTION: "It drops what is older than its bound, at once.",
+        Kind.COLUMNSTORE: "It compresses the chunks that are old enough.",
+        Kind.REFRESH: "It refreshes its window.",
+    }[job.kind]
+    sentence = f"Run the {job.kind} job {job.job_id} of {name} now ({job.says}), for {spell(STEP_LIMIT)} at most."
+    plan = _plan(Verb.RUN_JOB, name, sentence, (does,), 1, {"job_id": job.job_id})
+    return replace(plan, destroys=job.kind is Kind.RETENTION)
+
+
+def _plan(
+    verb: TableAction.Verb,
+    relation: str,
+    sentence: str,
+    warnings: tuple[str, ...],
+    steps: int | None,
+    arguments: dict[str, Any],
+) -> Plan:
+    consent = ":".join((verb, *(str(value) for value in arguments.values())))
+    return Plan(verb, relation, sentence, warnings, steps, consent, arguments)
+
+
+# --- work ------------------------------------------------------------------------------------------------------------
+def _work(action: TableAction) -> Iterator[tuple[int, str]]:
+    """After each step how many are done, and the sentence so far."""
+    match action.verb:
+        case Verb.COMPRESS:
+            yield from _compress(action)
+        case Verb.DROP:
+            yield from _drop(action)
+        case Verb.REFRESH:
+            start, end = (_moment(action.arguments, name) for name in ("start", "end"))
+            actions.refresh(connection, action.relation, start=start, end=end, limit=STEP_LIMIT)
+            yield 1, f"Refreshed {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC."
+        case Verb.RUN_JOB:
+            job_id = action.arguments["job_id"]
+            actions.run_job(connection, job_id, relation=action.relation, limit=STEP_LIMIT)
+            yield 1, f"Job {job_id} ran to its end."
+
+
+def _compress(action: TableAction) -> Iterator[tuple[int, str]]:
+    older_than = _duration(action.arguments, "older_than", default=None)
+    for done, chunk in enumerate(_compressible(action.relation, older_than, now=action.asked_at), start=1):
+        with transaction.atomic():
+            actions.compress_chunk(connection, chunk, relation=action.relation, limit=STEP_LIMIT)
+        yield done, f"{done} {_chunks(done)} compressed."
+
+
+def _drop(action: TableAction) -> Iterator[tuple[int, str]]:
+    wanted = HypertablePolicy.objects.get(table_name=action.relation).wanted()
+    wanted = replace(wanted, drop_after=_duration(action.arguments, "older_than", default=None))
+    seen = catalog.read_catalog(connection)
+    # Also where a job would do it: this is about now.
+    by = enforced_by(Edition.APACHE, is_hypertable=wanted.table in seen.hypertables)
+    rows = chunks = 0
+    for more_rows, more_chunks in drop_steps(wanted, by=by, now=action.asked_at):
+        rows, chunks = rows + more_rows, chunks + more_chunks
+        yield chunks, f"Dropped {rows:,} rows" + (f" in {chunks} {_chunks(chunks)}." if chunks else ".")
+
+
+def _send(action: TableAction) -> None:
+    try:
+        signature("timescale.perform_action", args=(action.pk,)).delay()
+    except BrokerError as error:
+        why = f"The broker does not answer ({error}): no worker knows of it. Ask again when it is back."
+        TableAction.objects.filter(pk=action.pk).update(phase=Phase.FAILED, detail=why, finished_at=timezone.now())
+
+
+# --- what a form said ------------------------------------------------------------------------------------------------
+def _compressible(table: str, older_than: timedelta, *, now: datetime) -> list[str]:
+    """Those never compressed, and those with late rows."""
+    return [
+        chunk.name
+        for chunk in read_chunks(connection, f'"{table}"')
+        if chunk.form != "column" and chunk.range_end is not None and chunk.range_end <= now - older_than
+    ]
+
+
+def _only_community(seen: catalog.Catalog, what: str) -> None:
+    if seen.edition is not Edition.COMMUNITY:
+        raise ActionRefused(f"{what} needs TimescaleDB's Community edition; this database has: {seen.edition}.")
+
+
+def _job(seen: catalog.Catalog, name: str, job_id: object) -> Job:
+    for job in seen.jobs_of(name):
+        if str(job.job_id) == str(job_id):
+            return job
+    raise ActionRefused(f"{name} has no job {job_id}: it was removed or made again. Look again.")
+
+
+def _kept_by(source: str) -> timedelta | None:
+    table = HypertablePolicy.objects.filter(table_name=source, enabled=True).first()
+    if table is not None:
+        return table.drop_after
+    view = AggregatePolicy.objects.filter(view_name=source).first()
+    return view.drop_after if view is not None else None
+
+
+def _duration(said: dict[str, Any], name: str, *, default: timedelta | None) -> timedelta:
+    text = str(said.get(name) or "").strip()
+    value = parse_duration(text) if text else default
+    if value is None or value <= ZERO:
+        raise ActionRefused(f"{name}: write a time above 0 as days and hours:minutes:seconds, like 3 00:00:00.")
+    return value
+
+
+def _moment(said: dict[str, Any], name: str) -> datetime:
+    try:
+        value = parse_datetime(str(said.get(name) or "").strip())
+    except ValueError:
+        value = None
+    if value is None:
+        raise ActionRefused(f"{name}: write a moment in UTC, like 2026-03-15 14:30.")
+    return value if timezone.is_aware(value) else timezone.make_aware(value, timezone.get_default_timezone())
+
+
+def _text(duration: timedelta) -> str:
+    days, rest = divmod(int(duration.total_seconds()), 86_400)
+    return f"{days} {rest // 3600:02}:{rest % 3600 // 60:02}:{rest % 60:02}"
+
+
+def _chunks(count: int) -> str:
+    return "chunk" if count == 1 else "chunks"
