@@ -27,7 +27,8 @@ class PolicyForm(forms.ModelForm):
 
     def changes(self) -> dict[str, Any]:
         """What services.update_policy is to save: the fields that were changed here, and no other."""
-        return {name: self.cleaned_data[name] for name in self.changed_data if name in self._meta.fields}
+        columns = {field.name for field in self._meta.model._meta.fields}  # admin's forms have a field more
+        return {name: self.cleaned_data[name] for name in self.changed_data if name in columns}
 
 
 class HypertablePolicyForm(PolicyForm):

@@ -82,7 +82,7 @@ def empty(server_url: str, django_db_blocker) -> Iterator[BaseDatabaseWrapper]:
 @contextmanager
 def migrated_database(url: str) -> Iterator[str]:
     with new_database(url) as own, as_default(own) as connection:
-        for app in ("auth", "admin"):  # users, and the log that audit lines go to
+        for app in ("auth", "admin", "sessions"):  # users, the log that audit lines go to, and logins
             migrate(app)
         migrate("timescale")
         stop_workers(connection)

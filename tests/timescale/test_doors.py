@@ -18,6 +18,7 @@ from tests.timescale.factories import DAY, copy_scans, form_data, scan
 from timescale import services, tasks
 from timescale.engine.condition import BEAT_PERIOD
 from timescale.engine.edition import Edition
+from timescale.forms import HypertablePolicyForm
 from timescale.models import AggregatePolicy, HypertablePolicy, RetentionRun, ScanResult
 from tradeul_ops.celery import app
 from tradeul_ops.demo.servers import free_port
@@ -101,7 +102,7 @@ def test_admin_saves_through_the_service(operator):
     request = RequestFactory().post("/")
     request.user = operator
     form_class = page.get_form(request, policy, change=True)
-    data = form_data(form_class, policy) | {"drop_after": "5 00:00:00"}
+    data = form_data(HypertablePolicyForm, policy) | {"drop_after": "5 00:00:00"}
     form = form_class(data, instance=policy)
     assert form.is_valid(), form.errors
     page.save_model(request, form.save(commit=False), form, change=True)

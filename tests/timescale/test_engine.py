@@ -223,7 +223,7 @@ def test_the_worst_word_wins():
     assert condition(age=3 * DAY + HOUR).word == "within"
     assert condition(age=3 * DAY + HOUR + MINUTE).word == "over"
     assert condition(age=9 * DAY, failure="disk full").why.endswith("allowed: disk full.")
-    assert condition(failure="disk full").word == "attention"
+    assert condition(failure="disk full", remarks=["drift."]).why == "The last run failed: disk full. drift."
     assert condition(remarks=["drift."]).why == "drift."
     assert condition(wanted=wanted_table(enabled=False), age=900 * DAY).word == "attention"
     assert condition(unreadable="no answer", failure="disk full", age=None).word == "unknown"

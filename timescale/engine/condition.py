@@ -34,6 +34,10 @@ def slack(wanted: WantedTable, *, edition: Edition, is_hypertable: bool) -> time
     return wanted.chunk_time_interval + looks_every
 
 
+def _sentence(text: str) -> str:
+    return text if text.endswith((".", "!", "?")) else f"{text}."
+
+
 def judge(
     wanted: WantedTable,
     *,
@@ -57,7 +61,7 @@ def judge(
     if not wanted.enabled:
         return Condition("attention", "Nobody bounds this table: its policy is disabled.")
     if failure:
-        return Condition("attention", f"The last run failed: {failure}")
+        return Condition("attention", " ".join((f"The last run failed: {_sentence(failure)}", *remarks)))
     if remarks:
         return Condition("attention", " ".join(remarks))
     return Condition(

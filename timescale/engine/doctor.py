@@ -41,7 +41,7 @@ def diagnose(job: Job, *, now: datetime, workers: int | None, applied_at: dateti
 def _failed(job: Job, workers: int | None) -> Diagnosis:
     message = job.last_error or "the server kept no message"
     times = job.failures_in_a_row or 1
-    text = f"Failed {times} {'time' if times == 1 else 'times'} in a row: {message}"
+    text = f"Failed{f' {times} times in a row' if times > 1 else ''}: {message.rstrip('.')}."
     if any(sign in message.lower() for sign in _NO_WORKER):
         return Diagnosis(job, "attention", f"Out of background workers. {text}", _cure_of_workers(workers))
     return Diagnosis(

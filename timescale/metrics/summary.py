@@ -123,7 +123,9 @@ def table_row(policy: HypertablePolicy, read: Readings) -> HypertableRow:
     differences, grace = differing(read.aspects.get(wanted.table, ())), read.graces.get(wanted.table)
     to_compress = read.backlog.get(wanted.table, 0) if seen.edition is Edition.COMMUNITY else None
     remarks = [*read.problems[wanted.table], *(f"{difference}." for difference in differences)]
-    remarks += [f"Job {one.job.job_id}: {one.text}" for one in diagnoses if one.word != "within"]
+    # The first that failed is told as the failure.
+    sick = [one for one in diagnoses if one.word != "within" and one.job.last_status != "Failed"]
+    remarks += [f"Job {one.job.job_id}: {one.text}" for one in sick]
     if to_compress:
         remarks.append(f"{to_compress} chunks should be compressed by now and are not.")
     condition = judge(

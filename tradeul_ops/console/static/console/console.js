@@ -127,3 +127,10 @@ document.addEventListener("input", (event) => {
     told.textContent = Number.isSafeInteger(value) && value > 0 ? `${value.toLocaleString("en")} entries` : "a whole number above 0";
   }
 });
+
+// --- what a person opened stays open when a poll draws its part again
+let opened = [];
+if (live) {
+  live.addEventListener("htmx:beforeSwap", () => { opened = [...live.querySelectorAll("details[id][open]")].map((one) => one.id); });
+  live.addEventListener("htmx:afterSwap", () => { for (const id of opened) document.getElementById(id)?.setAttribute("open", ""); });
+}
