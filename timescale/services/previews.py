@@ -34,9 +34,12 @@ class LossRefused(ValidationError):
 
 
 def preview_change(row: PolicyRow, changes: Mapping[str, Any], *, now: datetime) -> DropPreview | None:
-    """What saving `changes` would drop; None where the bound is not shortened. Raises ValidationError by field."""
-    before = bound_of(row.wanted())
+    """What saving `changes` would drop; None where the bound is not shortened. Raises ValidationError by field.
+
+    Against the row as it is stored: a form has written its fields into `row` already.
+    """
     changed = type(row)._default_manager.get(pk=row.pk)
+    before = bound_of(changed.wanted())
     for name, new in changes.items():
         setattr(changed, name, new)
     changed.clean()
