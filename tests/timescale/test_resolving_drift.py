@@ -160,7 +160,7 @@ def test_a_removed_retention_that_is_applied_again_waits(policy, ana):
 
 def test_a_role_that_is_no_superuser_reads_and_mends(policy, ana):
     """As the role of DATABASE_URL ought to be: the owner of the tables, and no more."""
-    sql("CREATE ROLE tradeul_owner NOLOGIN")
+    sql("CREATE ROLE tradeul_owner LOGIN")
     sql("GRANT ALL ON SCHEMA public TO tradeul_owner")
     sql("GRANT ALL ON ALL TABLES IN SCHEMA public TO tradeul_owner")
     sql("GRANT ALL ON ALL SEQUENCES IN SCHEMA public TO tradeul_owner")
