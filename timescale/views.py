@@ -17,10 +17,9 @@ from django.views.decorators.http import require_http_methods, require_POST, req
 
 from timescale import services
 from timescale.engine.drift import Kind
-from timescale.engine.growth import days_until
 from timescale.engine.loss import DropPreview
 from timescale.forms import AggregatePolicyForm, HypertablePolicyForm, PolicyForm
-from timescale.metrics import HypertablesSummary, aggregate_detail, hypertables_summary, table_detail
+from timescale.metrics import aggregate_detail, disk_outlook, hypertables_summary, sort_rows, table_detail
 from timescale.models import AggregatePolicy, HypertablePolicy, TableAction
 from timescale.store.errors import TimescaleError
 
@@ -30,16 +29,6 @@ CHANGE = {"tables": "timescale.change_hypertablepolicy", "aggregates": "timescal
 ACT = "timescale.act_on_tables"
 MODELS = {"tables": HypertablePolicy, "aggregates": AggregatePolicy}
 PAGES = {"tables": "hypertables:table", "aggregates": "hypertables:aggregate"}
-# The columns of the list that it can be sorted by, as they stand in the address.
-SORTABLE = {
-    "table": "table",
-    "size": "bytes",
-    "rows": "rows_estimate",
-    "growth": "growth_per_day",
-    "saved": "saved_ratio",
-    "chunks": "chunks",
-    "keeps": "drop_after",
-}
 
 Policy = HypertablePolicy | AggregatePolicy
 
@@ -48,37 +37,14 @@ Policy = HypertablePolicy | AggregatePolicy
 @login_required
 def hypertables(request: HttpRequest) -> HttpResponse:
     context: dict[str, Any] = {"now": timezone.now()}
+    asked = request.GET.get("sort", "")
     try:
         summary = hypertables_summary(now=context["now"])
-        context |= {"summary": summary, "rows": _sorted(summary, request), "sorted_by": request.GET.get("sort", "")}
-        context |= _disk(request, summary)
+        context |= {"summary": summary, "rows": sort_rows(summary.rows, asked), "sorted_by": asked}
+        context["disk"] = disk_outlook(request.GET.get("disk_gb", ""), summary)
     except TimescaleError as error:
         context |= {"error": str(error), "policies": HypertablePolicy.objects.all()}
     return render(request, "timescale/_list.html" if request.htmx else "timescale/list.html", context)
-
-
-def _sorted(summary: HypertablesSummary, request: HttpRequest) -> list[Any]:
-    """By ?sort=size, or -size for the largest first. What is unknown stands last either way."""
-    asked = request.GET.get("sort", "")
-    name = SORTABLE.get(asked.removeprefix("-"))
-    if name is None:
-        return list(summary.rows)
-    known = [row for row in summary.rows if getattr(row, name) is not None]
-    known.sort(key=lambda row: getattr(row, name), reverse=asked.startswith("-"))
-    return known + [row for row in summary.rows if getattr(row, name) is None]
-
-
-def _disk(request: HttpRequest, summary: HypertablesSummary) -> dict[str, Any]:
-    """When a disk of ?disk_gb is full at the growth of the last day."""
-    said = request.GET.get("disk_gb", "").strip()
-    try:
-        size = int(float(said) * 10**9) if said else 0
-    except (ValueError, OverflowError):
-        return {"disk_gb": said, "disk_error": "A number of gigabytes, like 100."}
-    if size <= 0:
-        return {"disk_gb": said, "disk_error": "A number above 0." if said else ""}
-    days = days_until(size, used=summary.database_bytes, growth_per_day=summary.database_growth_per_day)
-    return {"disk_gb": said, "disk_bytes": size, "days_until_full": days}
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

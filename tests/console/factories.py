@@ -8,6 +8,7 @@ from typing import Any
 from snapshots.metrics import SnapshotRow, SnapshotsSummary
 from streams.metrics import RedisMemory, StreamRow, StreamsSummary
 from timescale.metrics import HypertableRow, HypertablesSummary
+from timescale.store.sizes import Sizes
 from tradeul_ops.console.overview import Overview
 from tradeul_ops.console.panels import Panel
 from tradeul_ops.console.processes import Process, Processes
@@ -107,7 +108,9 @@ def table_row(table: str = "scan_results", **changes: Any) -> HypertableRow:
         "policy_id": 1,
         "table": table,
         "is_hypertable": False,
+        "enabled": True,
         "bytes": 1_400_000_000,
+        "sizes": Sizes(bytes=1_400_000_000),
         "rows_estimate": 2_000_000,
         "oldest_at": NOW - timedelta(days=2),
         "drop_after": timedelta(days=3),
@@ -115,6 +118,7 @@ def table_row(table: str = "scan_results", **changes: Any) -> HypertableRow:
         "chunks": None,
         "compressed_chunks": None,
         "saved_ratio": None,
+        "growth_per_day": None,
         "enforced_by": "beat: batched DELETE",
         "columnstore": "not on this edition",
         "last_run": NOW,
@@ -122,6 +126,11 @@ def table_row(table: str = "scan_results", **changes: Any) -> HypertableRow:
         "last_failed": False,
         "condition": "within",
         "why": "Nothing is older than 3 days.",
+        "differences": (),
+        "diagnoses": (),
+        "to_compress": None,
+        "grace": None,
+        "action": None,
     }
     return HypertableRow(**{**values, **changes})
 
@@ -134,7 +143,10 @@ def tables(*rows: HypertableRow) -> HypertablesSummary:
         server_version="18.4",
         rows=rows or (table_row(),),
         aggregates=(),
+        unmanaged=(),
         database_bytes=1_500_000_000,
+        database_growth_per_day=None,
+        workers=None,
         dropped_rows=0,
         read_at=NOW,
     )

@@ -2,6 +2,7 @@
 
 from timescale.metrics.detail import AggregateDetail, TableDetail, aggregate_detail, table_detail
 from timescale.metrics.guide import guide_metrics
+from timescale.metrics.listing import disk_outlook, sort_rows
 from timescale.metrics.summary import AggregateRow, HypertableRow, HypertablesSummary, hypertables_summary
 
 __all__ = [
@@ -11,7 +12,9 @@ __all__ = [
     "HypertablesSummary",
     "TableDetail",
     "aggregate_detail",
+    "disk_outlook",
     "guide_metrics",
     "hypertables_summary",
+    "sort_rows",
     "table_detail",
 ]

@@ -1,7 +1,6 @@
 """Orders what bounds the tables: compares rows with the server and mends it, drops what no job drops, records both."""
 
 from timescale.services.actions import (
-    ActionRefused,
     Plan,
     fail_lost_actions,
     perform_action,
@@ -17,6 +16,7 @@ from timescale.services.applying import (
     mend_statements,
     reconcile_policies,
 )
+from timescale.services.arguments import ActionRefused
 from timescale.services.comparison import read_differences, read_problems, read_survey, read_wishes
 from timescale.services.edits import (
     adopt_drift,

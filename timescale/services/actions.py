@@ -17,14 +17,14 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.dateparse import parse_datetime, parse_duration
 from kombu.exceptions import OperationalError as BrokerError
 
 from timescale.engine.drift import Job, Kind
 from timescale.engine.durations import spell
 from timescale.engine.edition import Edition
-from timescale.engine.policies import ZERO, WantedTable, WantedView, enforced_by
+from timescale.engine.policies import WantedTable, WantedView, enforced_by
 from timescale.models import AggregatePolicy, HypertablePolicy, TableAction
+from timescale.services.arguments import ActionRefused, read_duration, read_moment, write_duration
 from timescale.services.enforcement import drop_steps
 from timescale.services.previews import PolicyRow, preview_drop
 from timescale.store import actions, catalog
@@ -39,10 +39,6 @@ Verb = TableAction.Verb
 Phase = TableAction.Phase
 
 logger = logging.getLogger(__name__)
-
-
-class ActionRefused(ValidationError):
-    """It can't or must not be done; the message says why."""
 
 
 @dataclass(frozen=True)
@@ -92,7 +88,7 @@ def request_action(
             asked_by=user.get_username(),
             steps_total=plan.steps,
         )
-        said = {plan.verb.label: (None, plan.sentence)}
+        said = {plan.verb.label: (None, plan.sentence.rstrip("."))}
         audit.record(user_id=user.pk, row=row, flag=audit.CHANGED, changes=said)
         transaction.on_commit(partial(_send, action))
     return action
@@ -142,17 +138,19 @@ def _plan_compression(wanted: WantedTable, seen: catalog.Catalog, said: dict[str
     hypertable = seen.hypertables.get(wanted.table)
     if hypertable is None or not hypertable.columnstore:
         raise ActionRefused(f"{wanted.table} has no columnstore: set columnstore_after first.")
-    older_than = _duration(said, "older_than", default=wanted.columnstore.after if wanted.columnstore else None)
+    older_than = read_duration(said, "older_than", default=wanted.columnstore.after if wanted.columnstore else None)
     chunks = _compressible(wanted.table, older_than, now=now)
     if not chunks:
         raise ActionRefused(f"{wanted.table}: no chunk older than {spell(older_than)} waits to be compressed.")
     sentence = f"Compress {len(chunks)} {_chunks(len(chunks))} of {wanted.table} older than {spell(older_than)}."
     warning = "Writing to a chunk waits while it is compressed; reading goes on."
-    return _plan(Verb.COMPRESS, wanted.table, sentence, (warning,), len(chunks), {"older_than": _text(older_than)})
+    return _plan(
+        Verb.COMPRESS, wanted.table, sentence, (warning,), len(chunks), {"older_than": write_duration(older_than)}
+    )
 
 
 def _plan_drop(wanted: WantedTable, said: dict[str, Any], *, now: datetime) -> Plan:
-    older_than = _duration(said, "older_than", default=wanted.drop_after)
+    older_than = read_duration(said, "older_than", default=wanted.drop_after)
     preview = preview_drop(wanted, older_than, before=wanted.drop_after, until=None, now=now)
     if preview.problem:
         raise ActionRefused(preview.sentence)
@@ -160,7 +158,7 @@ def _plan_drop(wanted: WantedTable, said: dict[str, Any], *, now: datetime) -> P
         raise ActionRefused(f"{wanted.table}: nothing is older than {spell(older_than)}.")
     what = preview.sentence.partition("This drops ")[2]
     sentence = f"Drop now what is older than {spell(older_than)} from {wanted.table}: {what}"
-    arguments = {"older_than": _text(older_than)}
+    arguments = {"older_than": write_duration(older_than)}
     # Not by the rows: those of a plain table grow while the page is read.
     consent = f"{Verb.DROP}:{arguments['older_than']}:{preview.chunks}"
     warnings = (*preview.starved, "There is no undo.")
@@ -169,7 +167,7 @@ def _plan_drop(wanted: WantedTable, said: dict[str, Any], *, now: datetime) -> P
 
 def _plan_refresh(wanted: WantedView, seen: catalog.Catalog, said: dict[str, Any], *, now: datetime) -> Plan:
     _only_community(seen, "A refresh")
-    start, end = _moment(said, "start"), _moment(said, "end")
+    start, end = read_moment(said, "start"), read_moment(said, "end")
     if end - start < wanted.bucket_width:
         raise ActionRefused(f"The window must hold one bucket of {spell(wanted.bucket_width)} at least.")
     kept = _kept_by(wanted.source)
@@ -215,7 +213,7 @@ def _work(action: TableAction) -> Iterator[tuple[int, str]]:
         case Verb.DROP:
             yield from _drop(action)
         case Verb.REFRESH:
-            start, end = (_moment(action.arguments, name) for name in ("start", "end"))
+            start, end = (read_moment(action.arguments, name) for name in ("start", "end"))
             actions.refresh(connection, action.relation, start=start, end=end, limit=STEP_LIMIT)
             yield 1, f"Refreshed {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC."
         case Verb.RUN_JOB:
@@ -225,7 +223,7 @@ def _work(action: TableAction) -> Iterator[tuple[int, str]]:
 
 
 def _compress(action: TableAction) -> Iterator[tuple[int, str]]:
-    older_than = _duration(action.arguments, "older_than", default=None)
+    older_than = read_duration(action.arguments, "older_than", default=None)
     for done, chunk in enumerate(_compressible(action.relation, older_than, now=action.asked_at), start=1):
         with transaction.atomic():
             actions.compress_chunk(connection, chunk, relation=action.relation, limit=STEP_LIMIT)
@@ -234,7 +232,7 @@ def _compress(action: TableAction) -> Iterator[tuple[int, str]]:
 
 def _drop(action: TableAction) -> Iterator[tuple[int, str]]:
     wanted = HypertablePolicy.objects.get(table_name=action.relation).wanted()
-    wanted = replace(wanted, drop_after=_duration(action.arguments, "older_than", default=None))
+    wanted = replace(wanted, drop_after=read_duration(action.arguments, "older_than", default=None))
     seen = catalog.read_catalog(connection)
     # Also where a job would do it: this is about now.
     by = enforced_by(Edition.APACHE, is_hypertable=wanted.table in seen.hypertables)
@@ -252,7 +250,7 @@ def _send(action: TableAction) -> None:
         TableAction.objects.filter(pk=action.pk).update(phase=Phase.FAILED, detail=why, finished_at=timezone.now())
 
 
-# --- what a form said ------------------------------------------------------------------------------------------------
+# --- what it stands on ------------------------------------------------------------------------------------------------
 def _compressible(table: str, older_than: timedelta, *, now: datetime) -> list[str]:
     """Those never compressed, and those with late rows."""
     return [
@@ -280,29 +278,6 @@ def _kept_by(source: str) -> timedelta | None:
         return table.drop_after
     view = AggregatePolicy.objects.filter(view_name=source).first()
     return view.drop_after if view is not None else None
-
-
-def _duration(said: dict[str, Any], name: str, *, default: timedelta | None) -> timedelta:
-    text = str(said.get(name) or "").strip()
-    value = parse_duration(text) if text else default
-    if value is None or value <= ZERO:
-        raise ActionRefused(f"{name}: write a time above 0 as days and hours:minutes:seconds, like 3 00:00:00.")
-    return value
-
-
-def _moment(said: dict[str, Any], name: str) -> datetime:
-    try:
-        value = parse_datetime(str(said.get(name) or "").strip())
-    except ValueError:
-        value = None
-    if value is None:
-        raise ActionRefused(f"{name}: write a moment in UTC, like 2026-03-15 14:30.")
-    return value if timezone.is_aware(value) else timezone.make_aware(value, timezone.get_default_timezone())
-
-
-def _text(duration: timedelta) -> str:
-    days, rest = divmod(int(duration.total_seconds()), 86_400)
-    return f"{days} {rest // 3600:02}:{rest % 3600 // 60:02}:{rest % 60:02}"
 
 
 def _chunks(count: int) -> str:
