@@ -1,4 +1,7 @@
-"""The tables. What bounds them comes after: 0002 makes them hypertables, 0004 gives each its policy."""
+"""The tables; one that the platform has made already is adopted, with its rows. What bounds them comes after.
+
+0002 makes them hypertables, 0003 their aggregates, 0004 gives each its policy.
+"""
 
 from datetime import timedelta
 
@@ -6,6 +9,8 @@ import django.contrib.postgres.fields
 import django.core.validators
 import django.db.models.expressions
 from django.db import migrations, models
+
+from timescale.operations import CreateOrAdoptModel
 
 
 class Migration(migrations.Migration):
@@ -307,7 +312,7 @@ class Migration(migrations.Migration):
                 ],
             },
         ),
-        migrations.CreateModel(
+        CreateOrAdoptModel(
             name="MarketDataDaily",
             fields=[
                 (
@@ -330,7 +335,7 @@ class Migration(migrations.Migration):
                 "db_table": "market_data_daily",
             },
         ),
-        migrations.CreateModel(
+        CreateOrAdoptModel(
             name="ScanResult",
             fields=[
                 (
@@ -363,7 +368,7 @@ class Migration(migrations.Migration):
                 "db_table": "scan_results",
             },
         ),
-        migrations.CreateModel(
+        CreateOrAdoptModel(
             name="VolumeSlot",
             fields=[
                 (
@@ -384,7 +389,7 @@ class Migration(migrations.Migration):
                 "db_table": "volume_slots",
             },
         ),
-        migrations.CreateModel(
+        CreateOrAdoptModel(
             name="VolumeSlotAverage",
             fields=[
                 (
@@ -406,5 +411,7 @@ class Migration(migrations.Migration):
             options={
                 "db_table": "volume_slot_averages",
             },
+            # The platform's own table has one row a symbol and slot, and no day.
+            fill={"date": "updated_at"},
         ),
     ]

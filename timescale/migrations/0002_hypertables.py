@@ -9,7 +9,14 @@ from decimal import Decimal
 
 from django.db import migrations, models
 
-from timescale.operations import CreateExtension, CreateHypertable, EnableColumnstore, SetStorageParameters
+from timescale.operations import (
+    AddHypertableIndex,
+    CreateExtension,
+    CreateHypertable,
+    EnableColumnstore,
+    RewriteWideChunks,
+    SetStorageParameters,
+)
 
 # The share of dead, changed or new rows at which autovacuum comes; the default is a fifth, of a table that never ends.
 AUTOVACUUM = {
@@ -28,25 +35,29 @@ class Migration(migrations.Migration):
         CreateHypertable("volume_slots", "date", timedelta(days=1)),
         CreateHypertable("volume_slot_averages", "date", timedelta(days=7)),
         CreateHypertable("market_data_daily", "trading_date", timedelta(days=7)),
+        RewriteWideChunks("scan_results", "time", timedelta(hours=1)),
+        RewriteWideChunks("volume_slots", "date", timedelta(days=1)),
+        RewriteWideChunks("volume_slot_averages", "date", timedelta(days=7)),
+        RewriteWideChunks("market_data_daily", "trading_date", timedelta(days=7)),
         EnableColumnstore("scan_results", segmentby="symbol,session", orderby="time DESC"),
         EnableColumnstore("volume_slots", segmentby="symbol", orderby="date DESC, slot_number DESC"),
         SetStorageParameters("scan_results", AUTOVACUUM),
         SetStorageParameters("volume_slots", AUTOVACUUM),
-        migrations.AddIndex(
+        AddHypertableIndex(
             "MarketDataDaily", models.Index(fields=["symbol", "-trading_date"], name="market_data_daily_symbol")
         ),
-        migrations.AddIndex(
+        AddHypertableIndex(
             "ScanResult", models.Index(fields=["session", "-time", "-score"], name="scan_results_session")
         ),
-        migrations.AddIndex("ScanResult", models.Index(fields=["symbol", "-time"], name="scan_results_symbol")),
-        migrations.AddIndex(
+        AddHypertableIndex("ScanResult", models.Index(fields=["symbol", "-time"], name="scan_results_symbol")),
+        AddHypertableIndex(
             "ScanResult",
             models.Index(
                 condition=models.Q(("rvol__gt", Decimal("2"))), fields=["-rvol", "-time"], name="scan_results_rvol"
             ),
         ),
-        migrations.AddIndex("VolumeSlot", models.Index(fields=["symbol", "-date"], name="volume_slots_symbol")),
-        migrations.AddIndex(
+        AddHypertableIndex("VolumeSlot", models.Index(fields=["symbol", "-date"], name="volume_slots_symbol")),
+        AddHypertableIndex(
             "VolumeSlotAverage", models.Index(fields=["symbol", "-date"], name="volume_slot_averages_symbol")
         ),
     ]

@@ -1,11 +1,14 @@
 """The first policies, as rows. TimescaleDB's jobs follow from them: `timescale apply` makes them, or the next minute.
 
-A job made here would run within seconds of the commit, in a test database too.
+A job made here would run within seconds of the commit, in a test database too. A table that stood before is kept as
+long as it was: to shorten that is an operator's decision, with what it drops before his eyes.
 """
 
 from datetime import timedelta
 
 from django.db import migrations
+
+from timescale.operations import standing_bound
 
 TABLES = {
     "scan_results": {
@@ -67,6 +70,10 @@ AGGREGATES = {
 def add_policies(apps, schema_editor):
     database = schema_editor.connection.alias
     for table, policy in TABLES.items():
+        kept = standing_bound(
+            schema_editor.connection, table, time_column=policy["time_column"], default=policy["drop_after"]
+        )
+        policy = policy | {"drop_after": kept}
         apps.get_model("timescale", "HypertablePolicy").objects.using(database).get_or_create(policy, table_name=table)
     for view, policy in AGGREGATES.items():
         apps.get_model("timescale", "AggregatePolicy").objects.using(database).get_or_create(policy, view_name=view)

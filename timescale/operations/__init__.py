@@ -1,25 +1,36 @@
 """Migration operations for TimescaleDB that any Django project can use, on every edition and on plain PostgreSQL."""
 
-from timescale.operations.aggregates import Count, CreateContinuousAggregate, First, Last, Max, Min, Sum
+from timescale.operations.adoption import CreateOrAdoptModel, standing_bound
+from timescale.operations.aggregates import CreateContinuousAggregate
+from timescale.operations.columns import Count, First, Last, Max, Min, Sum
 from timescale.operations.hypertables import (
     CreateExtension,
     CreateHypertable,
     EnableColumnstore,
+    RewriteWideChunks,
     SetChunkTimeInterval,
-    SetStorageParameters,
 )
+from timescale.operations.policies import AddColumnstorePolicy, AddContinuousAggregatePolicy, AddRetentionPolicy
+from timescale.operations.storage import AddHypertableIndex, SetStorageParameters
 
 __all__ = [
+    "AddColumnstorePolicy",
+    "AddContinuousAggregatePolicy",
+    "AddHypertableIndex",
+    "AddRetentionPolicy",
     "Count",
     "CreateContinuousAggregate",
     "CreateExtension",
     "CreateHypertable",
+    "CreateOrAdoptModel",
     "EnableColumnstore",
     "First",
     "Last",
     "Max",
     "Min",
+    "RewriteWideChunks",
     "SetChunkTimeInterval",
     "SetStorageParameters",
     "Sum",
+    "standing_bound",
 ]

@@ -1,4 +1,4 @@
-"""The operation that creates an aggregate over time, and its columns. One definition, rendered for each edition.
+"""The operation that creates an aggregate over time: one definition, rendered for each edition.
 
 Nothing of a definition may read the clock or another relation than its source, so that a refresh of any window gives
 what the whole would have given.
@@ -9,85 +9,35 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
+from typing import Any
 
 from psycopg import sql
 
+from timescale.engine.adoption import Lock, Step, name_before
 from timescale.engine.durations import spell
 from timescale.engine.edition import Edition
+from timescale.engine.sizing import REFRESHED, duration
 from timescale.operations.base import Target, TimescaleOperation, regclass
-from timescale.store import catalog
+from timescale.operations.columns import Column
+from timescale.store import catalog, shapes
 
 # A Monday, and the origin of time_bucket: with it date_bin cuts the same buckets, weeks included.
 _ORIGIN = sql.SQL("TIMESTAMPTZ '2000-01-03 00:00:00+00'")
 
 
 @dataclass(frozen=True)
-class Column:
-    """A column made of another column's values in one bucket. `cast` names the type where PostgreSQL would widen it."""
+class _Standing:
+    """What has the view's name. `ours`: a view with exactly these columns."""
 
-    column: str
-    cast: str = ""
+    kind: str
+    ours: bool
+    continuous: bool
 
-    def deconstruct(self) -> tuple[str, tuple[str, ...], dict[str, str]]:
-        """For the migration writer; Django's own decorator can't write to a frozen value."""
-        return f"timescale.operations.{type(self).__name__}", (self.column,), {"cast": self.cast} if self.cast else {}
-
-    def render(self, *, time: str, edition: Edition) -> sql.Composable:
-        rendered = self.aggregate(sql.Identifier(self.column), sql.Identifier(time), edition=edition)
-        return sql.SQL("({})::{}").format(rendered, sql.SQL(self.cast)) if self.cast else rendered
-
-    def aggregate(self, column: sql.Composable, time: sql.Composable, *, edition: Edition) -> sql.Composable:
-        raise NotImplementedError
-
-
-@dataclass(frozen=True)
-class First(Column):
-    """The earliest value that is not NULL."""
-
-    def aggregate(self, column: sql.Composable, time: sql.Composable, *, edition: Edition) -> sql.Composable:
-        if edition.has_hypertables:
-            return sql.SQL("first({c}, {t}) FILTER (WHERE {c} IS NOT NULL)").format(c=column, t=time)
-        return sql.SQL("(array_agg({c} ORDER BY {t}) FILTER (WHERE {c} IS NOT NULL))[1]").format(c=column, t=time)
-
-
-@dataclass(frozen=True)
-class Last(Column):
-    """The latest value that is not NULL."""
-
-    def aggregate(self, column: sql.Composable, time: sql.Composable, *, edition: Edition) -> sql.Composable:
-        if edition.has_hypertables:
-            return sql.SQL("last({c}, {t}) FILTER (WHERE {c} IS NOT NULL)").format(c=column, t=time)
-        return sql.SQL("(array_agg({c} ORDER BY {t} DESC) FILTER (WHERE {c} IS NOT NULL))[1]").format(c=column, t=time)
-
-
-@dataclass(frozen=True)
-class Max(Column):
-    def aggregate(self, column: sql.Composable, time: sql.Composable, *, edition: Edition) -> sql.Composable:
-        return sql.SQL("max({})").format(column)
-
-
-@dataclass(frozen=True)
-class Min(Column):
-    def aggregate(self, column: sql.Composable, time: sql.Composable, *, edition: Edition) -> sql.Composable:
-        return sql.SQL("min({})").format(column)
-
-
-@dataclass(frozen=True)
-class Sum(Column):
-    """PostgreSQL answers numeric for a bigint column: a sum of counts wants cast="bigint"."""
-
-    def aggregate(self, column: sql.Composable, time: sql.Composable, *, edition: Edition) -> sql.Composable:
-        return sql.SQL("sum({})").format(column)
-
-
-@dataclass(frozen=True)
-class Count(Column):
-    """Values that are not NULL; of no column, rows."""
-
-    column: str = ""
-
-    def aggregate(self, column: sql.Composable, time: sql.Composable, *, edition: Edition) -> sql.Composable:
-        return sql.SQL("count({})").format(column if self.column else sql.SQL("*"))
+    @property
+    def says(self) -> str:
+        if self.continuous:
+            return "the continuous aggregate of other columns"
+        return {"v": "the view of other columns", "m": "the materialized view"}.get(self.kind, "what has its name")
 
 
 class CreateContinuousAggregate(TimescaleOperation):
@@ -95,6 +45,7 @@ class CreateContinuousAggregate(TimescaleOperation):
 
     Community: a continuous aggregate, without data; its refresh policy fills it. Elsewhere a plain view of the same
     name, columns and content, computed at each query: ask it for little, and filter the source by time where you can.
+    A view of other columns that has the name is renamed (`…_before`) with all it holds; backwards gives the name back.
     A refresh policy, and retention, are the rows' matter.
     """
 
@@ -115,16 +66,45 @@ class CreateContinuousAggregate(TimescaleOperation):
         self.time_column, self.bucket_column, self.group_by = time_column, bucket_column, group_by
         self.materialized_only, self.chunk_time_interval = materialized_only, chunk_time_interval
 
+    def steps(self, target: Target, *, app_label: str, state: Any) -> Iterable[Step]:
+        standing = self._standing(target)
+        community = target.edition is Edition.COMMUNITY
+        kind = "a continuous aggregate" if community else "a plain view"
+        if standing is None:
+            yield Step(self.view, f"create {kind} of {self.source}")
+        elif not standing.ours:
+            says = f"rename {standing.says} to {name_before(self.view)}, its rows kept, and remove its refresh policies"
+            yield Step(self.view, says, Lock.ALL)
+            yield Step(self.view, f"create {kind} of {self.source}")
+        elif community and not standing.continuous:
+            rows = shapes.read_rows(target.connection, self.source)
+            says = f"make the plain view a continuous aggregate, and fill it from {self.source}"
+            yield Step(self.view, says, Lock.ALL, rows, duration(rows, rows_a_second=REFRESHED))
+
     def forwards(self, target: Target) -> Iterable[sql.Composable]:
         view, select = sql.Identifier(self.view), self.select(target.edition)
-        existing = None if target.printing else catalog.read_view(target.connection, self.view)
+        standing = None if target.printing else self._standing(target)
+        if standing and not standing.ours:
+            # What it holds may reach further back than its source: it is kept beside. Its refresh policy must go, it
+            # may be the one that erases what its source no longer has.
+            if standing.continuous:
+                yield sql.SQL("SELECT remove_continuous_aggregate_policy({}, if_exists => true)").format(
+                    regclass(self.view)
+                )
+            kind = sql.SQL("MATERIALIZED VIEW" if standing.continuous or standing.kind == "m" else "VIEW")
+            renamed = sql.Identifier(name_before(self.view))
+            yield sql.SQL("ALTER {} {} RENAME TO {}").format(kind, view, renamed)
+            standing = None
         if target.edition is not Edition.COMMUNITY:
-            if existing is None or not existing.continuous:
+            if standing is None or not standing.continuous:
                 yield sql.SQL("CREATE OR REPLACE VIEW {} AS {}").format(view, select)
             return
-        if existing and not existing.continuous:
+        if standing and not standing.continuous:
             # IF NOT EXISTS would take it for the aggregate, and say nothing.
             yield sql.SQL("DROP VIEW {}").format(view)
+            standing = None
+        if standing:
+            return  # its width of chunks and materialized_only may have been changed since
         yield sql.SQL(
             "CREATE MATERIALIZED VIEW IF NOT EXISTS {} "
             "WITH (timescaledb.continuous, timescaledb.materialized_only = {}) AS {} WITH NO DATA"
@@ -140,11 +120,26 @@ class CreateContinuousAggregate(TimescaleOperation):
         if target.printing:
             continuous = target.edition is Edition.COMMUNITY
         else:
-            existing = catalog.read_view(target.connection, self.view)
-            if existing is None:
+            standing = self._standing(target)
+            if standing is None or not standing.ours:
                 return
-            continuous = existing.continuous  # each kind refuses the other's DROP
+            continuous = standing.continuous  # each kind refuses the other's DROP
         yield sql.SQL("DROP MATERIALIZED VIEW IF EXISTS {}" if continuous else "DROP VIEW IF EXISTS {}").format(view)
+        before = name_before(self.view)
+        if not target.printing and (kind := shapes.read_kind(target.connection, before)):
+            found = catalog.read_view(target.connection, before)
+            materialized = kind == "m" or (found is not None and found.continuous)
+            renamed = "ALTER MATERIALIZED VIEW {} RENAME TO {}" if materialized else "ALTER VIEW {} RENAME TO {}"
+            yield sql.SQL(renamed).format(sql.Identifier(before), view)
+
+    def _standing(self, target: Target) -> _Standing | None:
+        kind = shapes.read_kind(target.connection, self.view)
+        if kind is None:
+            return None
+        found = catalog.read_view(target.connection, self.view)
+        names = [column.name for column in shapes.read_columns(target.connection, self.view)]
+        ours = kind == "v" and names == [self.bucket_column, *self.group_by, *self.columns]
+        return _Standing(kind, ours=ours, continuous=found is not None and found.continuous)
 
     def select(self, edition: Edition) -> sql.Composed:
         time = sql.Identifier(self.time_column)

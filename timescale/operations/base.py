@@ -12,6 +12,7 @@ from django.db.backends.base.schema import BaseDatabaseSchemaEditor
 from django.db.migrations.operations.base import Operation
 from psycopg import sql
 
+from timescale.engine.adoption import Step
 from timescale.engine.edition import Detection, Edition
 from timescale.store import catalog
 
@@ -22,11 +23,15 @@ class Target:
 
     connection: BaseDatabaseWrapper
     detection: Detection
-    printing: bool  # sqlmigrate: what earlier operations would have made is not there yet
+    printing: bool  # sqlmigrate, or a dry run: what earlier operations would have made is not there yet
 
     @property
     def edition(self) -> Edition:
         return self.detection.edition_to_be if self.printing else self.detection.edition
+
+    @classmethod
+    def of(cls, connection: BaseDatabaseWrapper, *, printing: bool) -> Target:
+        return cls(connection, catalog.read_detection(connection), printing)
 
 
 class TimescaleOperation(Operation):
@@ -38,6 +43,13 @@ class TimescaleOperation(Operation):
 
     reduces_to_sql = True
     not_here: ClassVar[str] = "nothing to do on this edition"
+    # Whether an upgrade may run it again on a database that has been migrated: so it can follow the edition. Not what
+    # would undo a change that somebody made since, as to the width of chunks.
+    again: ClassVar[bool] = True
+
+    def steps(self, target: Target, *, app_label: str, state: Any) -> Iterable[Step]:
+        """What forwards would do now, for a person to read first; empty where all stands. `state` is the one after."""
+        return ()
 
     def forwards(self, target: Target) -> Iterable[sql.Composable]:
         raise NotImplementedError
@@ -58,7 +70,7 @@ class TimescaleOperation(Operation):
         connection = schema_editor.connection
         if connection.vendor != "postgresql" or not router.allow_migrate(connection.alias, app_label):
             return
-        target = Target(connection, catalog.read_detection(connection), bool(schema_editor.collect_sql))
+        target = Target.of(connection, printing=bool(schema_editor.collect_sql))
         statements = [statement.as_string(None) for statement in direction(target)]
         if target.printing:
             note = f"-- for edition: {target.edition}" + ("" if statements else f" ({self.not_here})")

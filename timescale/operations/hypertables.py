@@ -1,16 +1,19 @@
-"""Operations on tables: the extension, hypertables, chunks, columnstore, storage parameters. They create no job."""
+"""Operations on tables: the extension, hypertables, chunks, columnstore. They create no job."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from datetime import timedelta
+from typing import Any
 
 from psycopg import sql
 
+from timescale.engine.adoption import Lock, Step, step_of_hypertable, step_of_wide_chunks
 from timescale.engine.durations import spell
 from timescale.engine.edition import Edition
+from timescale.engine.sizing import rows_of
 from timescale.operations.base import Target, TimescaleOperation, regclass
-from timescale.store import catalog, commands
+from timescale.store import adoption, catalog, commands, shapes
 
 
 class CreateExtension(TimescaleOperation):
@@ -21,6 +24,10 @@ class CreateExtension(TimescaleOperation):
     """
 
     not_here = "the extension is there already, or can't be created"
+
+    def steps(self, target: Target, *, app_label: str, state: Any) -> Iterable[Step]:
+        if target.detection.can_install:
+            yield Step("timescaledb", f"create the extension, version {target.detection.available}")
 
     def forwards(self, target: Target) -> Iterable[sql.Composable]:
         if target.detection.can_install:
@@ -48,6 +55,12 @@ class CreateHypertable(TimescaleOperation):
     def __init__(self, table: str, time_column: str, chunk_time_interval: timedelta) -> None:
         self.table, self.time_column, self.chunk_time_interval = table, time_column, chunk_time_interval
 
+    def steps(self, target: Target, *, app_label: str, state: Any) -> Iterable[Step]:
+        standing = shapes.read_kind(target.connection, self.table)
+        if target.edition.has_hypertables and standing and shapes.read_interval(target.connection, self.table) is None:
+            rows = shapes.read_rows(target.connection, self.table)
+            yield step_of_hypertable(self.table, rows=rows, interval=self.chunk_time_interval)
+
     def forwards(self, target: Target) -> Iterable[sql.Composable]:
         if target.edition.has_hypertables:
             yield sql.SQL(
@@ -66,8 +79,56 @@ class CreateHypertable(TimescaleOperation):
         return f"{self.table}_hypertable"
 
 
+class RewriteWideChunks(TimescaleOperation):
+    """Rewrites the chunks of a table that was a hypertable before, where they are wider than `chunk_time_interval`.
+
+    TimescaleDB changes the width of chunks to come only. On a database that these migrations made it finds none.
+    In one transaction, under an exclusive lock, with room for the rows twice. Backwards leaves the chunks: wide ones
+    are what nothing can be compressed or dropped of in time.
+    """
+
+    not_here = "no chunk is wider"
+    again = False
+
+    def __init__(self, table: str, time_column: str, chunk_time_interval: timedelta) -> None:
+        self.table, self.time_column, self.chunk_time_interval = table, time_column, chunk_time_interval
+
+    def steps(self, target: Target, *, app_label: str, state: Any) -> Iterable[Step]:
+        if wide := self._wide(target):
+            size = sum(chunk.bytes for chunk in wide)
+            rows = rows_of(estimate=None, size_bytes=size)
+            yield step_of_wide_chunks(self.table, chunks=len(wide), rows=rows, interval=self.chunk_time_interval)
+
+    def forwards(self, target: Target) -> Iterable[sql.Composable]:
+        if wide := self._wide(target):
+            columns = {column.name: column.type for column in shapes.read_columns(target.connection, self.table)}
+            yield from adoption.rewrite_chunks(
+                self.table,
+                time_column=self.time_column,
+                chunks=wide,
+                interval=self.chunk_time_interval,
+                is_date=columns[self.time_column] == "date",
+            )
+
+    def backwards(self, target: Target) -> Iterable[sql.Composable]:
+        return ()
+
+    def _wide(self, target: Target) -> list[shapes.Chunk]:
+        chunks = shapes.read_chunks(target.connection, self.table)
+        return [chunk for chunk in chunks if chunk.end - chunk.start > self.chunk_time_interval]
+
+    def describe(self) -> str:
+        return f"Rewrite chunks of {self.table} that are wider than {spell(self.chunk_time_interval)}"
+
+    @property
+    def migration_name_fragment(self) -> str:
+        return f"{self.table}_wide_chunks"
+
+
 class SetChunkTimeInterval(TimescaleOperation):
     """Changes the width of a hypertable's chunks to come. Reversible only where `previous` is given."""
+
+    again = False
 
     def __init__(self, table: str, interval: timedelta, previous: timedelta | None = None) -> None:
         self.table, self.interval, self.previous = table, interval, previous
@@ -103,8 +164,18 @@ class EnableColumnstore(TimescaleOperation):
     def __init__(self, table: str, *, segmentby: str = "", orderby: str = "") -> None:
         self.table, self.segmentby, self.orderby = table, segmentby, orderby
 
+    def steps(self, target: Target, *, app_label: str, state: Any) -> Iterable[Step]:
+        if target.edition is not Edition.COMMUNITY or not shapes.read_kind(target.connection, self.table):
+            return
+        by = f"segmentby {self.segmentby or 'nothing'}, orderby {self.orderby or 'nothing'}"
+        if target.detection.installed is None or not catalog.read_columnstore_enabled(target.connection, self.table):
+            yield Step(self.table, f"enable the columnstore, {by}", Lock.ALL)
+
     def forwards(self, target: Target) -> Iterable[sql.Composable]:
-        if target.edition is Edition.COMMUNITY:
+        if target.edition is not Edition.COMMUNITY:
+            return
+        # Switched on already: what it is segmented and ordered by is the policy row's matter, and may differ since.
+        if target.printing or not catalog.read_columnstore_enabled(target.connection, self.table):
             yield commands.columnstore_settings(self.table, segmentby=self.segmentby, orderby=self.orderby)
 
     def backwards(self, target: Target) -> Iterable[sql.Composable]:
@@ -126,28 +197,3 @@ class EnableColumnstore(TimescaleOperation):
     @property
     def migration_name_fragment(self) -> str:
         return f"{self.table}_columnstore"
-
-
-class SetStorageParameters(TimescaleOperation):
-    """Sets storage parameters of a table on every edition, and of a hypertable's chunks. Backwards resets them."""
-
-    def __init__(self, table: str, parameters: Mapping[str, float | int | bool | str]) -> None:
-        self.table, self.parameters = table, parameters
-
-    def forwards(self, target: Target) -> Iterable[sql.Composable]:
-        pairs = [
-            sql.SQL("{} = {}").format(sql.Identifier(name), sql.Literal(value))
-            for name, value in self.parameters.items()
-        ]
-        yield sql.SQL("ALTER TABLE {} SET ({})").format(sql.Identifier(self.table), sql.SQL(", ").join(pairs))
-
-    def backwards(self, target: Target) -> Iterable[sql.Composable]:
-        names = sql.SQL(", ").join(sql.Identifier(name) for name in self.parameters)
-        yield sql.SQL("ALTER TABLE {} RESET ({})").format(sql.Identifier(self.table), names)
-
-    def describe(self) -> str:
-        return f"Set {', '.join(self.parameters)} of {self.table}"
-
-    @property
-    def migration_name_fragment(self) -> str:
-        return f"{self.table}_storage"

@@ -34,6 +34,10 @@ class InvalidPolicy(TimescaleError):
     meaning = "the server does not accept these values"
 
 
+class NotAdoptable(TimescaleError):
+    meaning = "the table that stands can't become the one wanted without a loss; nothing was changed"
+
+
 class NotPermitted(TimescaleError):
     meaning = "the role of DATABASE_URL may not do that"
 
