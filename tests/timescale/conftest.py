@@ -79,6 +79,13 @@ def empty(server_url: str, django_db_blocker) -> Iterator[BaseDatabaseWrapper]:
         yield connection
 
 
+@pytest.fixture
+def empty_community(community_url: str, django_db_blocker) -> Iterator[BaseDatabaseWrapper]:
+    """The same, of the Community edition alone."""
+    with django_db_blocker.unblock(), new_database(community_url) as url, as_default(url) as connection:
+        yield connection
+
+
 @contextmanager
 def migrated_database(url: str) -> Iterator[str]:
     with new_database(url) as own, as_default(own) as connection:

@@ -9,7 +9,6 @@ import pytest
 from django.contrib import admin
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
-from django.core.management import CommandError, call_command
 from django.test import RequestFactory
 from django.utils import timezone
 
@@ -67,27 +66,6 @@ def test_a_server_that_goes_away_meanwhile_is_one_line(empty, caplog):
     assert len(caplog.records) == 1
     empty.close_if_unusable_or_obsolete()  # as Celery's Django fixup does between tasks
     assert services.reconcile_policies() is not None
-
-
-def test_apply_and_status_print_what_they_did_and_saw(database, edition, capsys):
-    call_command("timescale", "apply")
-    printed = capsys.readouterr().out
-    if edition is Edition.COMMUNITY:
-        assert "scan_results: retention is now after 3 days, every 1 h" in printed
-        assert "10 changed. Edition: community." in printed
-    else:
-        assert printed.startswith(f"0 changed. Edition: {edition}.")
-    call_command("timescale", "status")
-    printed = capsys.readouterr().out
-    assert "within    scan_results:" in printed
-    assert f"edition {edition}" in printed
-
-
-def test_the_command_fails_in_one_sentence(django_db_blocker):
-    nobody = f"postgres://tradeul@127.0.0.1:{free_port()}/tradeul"
-    for what in ("apply", "status"):
-        with django_db_blocker.unblock(), as_default(nobody), pytest.raises(CommandError, match="refused"):
-            call_command("timescale", what)
 
 
 @pytest.fixture

@@ -8,7 +8,7 @@ from datetime import timedelta
 
 from django.db import migrations
 
-from timescale.operations import standing_bound
+from timescale.operations import Step, spell, standing_bound
 
 TABLES = {
     "scan_results": {
@@ -67,20 +67,33 @@ AGGREGATES = {
 }
 
 
+def bound(connection, table, policy):
+    return standing_bound(connection, table, time_column=policy["time_column"], default=policy["drop_after"])
+
+
 def add_policies(apps, schema_editor):
     database = schema_editor.connection.alias
     for table, policy in TABLES.items():
-        kept = standing_bound(
-            schema_editor.connection, table, time_column=policy["time_column"], default=policy["drop_after"]
-        )
-        policy = policy | {"drop_after": kept}
-        apps.get_model("timescale", "HypertablePolicy").objects.using(database).get_or_create(policy, table_name=table)
+        first = policy | {"drop_after": bound(schema_editor.connection, table, policy)}
+        apps.get_model("timescale", "HypertablePolicy").objects.using(database).get_or_create(first, table_name=table)
     for view, policy in AGGREGATES.items():
         apps.get_model("timescale", "AggregatePolicy").objects.using(database).get_or_create(policy, view_name=view)
+
+
+class AddFirstPolicies(migrations.RunPython):
+    """RunPython that a dry run can tell of."""
+
+    def steps(self, target, *, app_label, state):
+        for table, policy in TABLES.items():
+            kept = bound(target.connection, table, policy)
+            longer = f", not {spell(policy['drop_after'])}: its rows reach that far" * (kept > policy["drop_after"])
+            yield Step(table, f"add its policy: kept {spell(kept)}{longer}")
+        for view, policy in AGGREGATES.items():
+            yield Step(view, f"add its policy: kept {spell(policy['drop_after'])}")
 
 
 class Migration(migrations.Migration):
     dependencies = [("timescale", "0003_aggregates")]
 
     # Backwards the rows stay, with what an operator changed in them; they go with their tables.
-    operations = [migrations.RunPython(add_policies, migrations.RunPython.noop)]
+    operations = [AddFirstPolicies(add_policies, migrations.RunPython.noop)]

@@ -1,5 +1,7 @@
 """Migration operations for TimescaleDB that any Django project can use, on every edition and on plain PostgreSQL."""
 
+from timescale.engine.adoption import Step
+from timescale.engine.durations import spell
 from timescale.operations.adoption import CreateOrAdoptModel, standing_bound
 from timescale.operations.aggregates import CreateContinuousAggregate
 from timescale.operations.columns import Count, First, Last, Max, Min, Sum
@@ -31,6 +33,8 @@ __all__ = [
     "RewriteWideChunks",
     "SetChunkTimeInterval",
     "SetStorageParameters",
+    "Step",
     "Sum",
+    "spell",
     "standing_bound",
 ]

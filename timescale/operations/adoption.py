@@ -102,7 +102,8 @@ def standing_bound(connection: BaseDatabaseWrapper, table: str, *, time_column: 
     bounds = [default]
     seen = catalog.read_catalog(connection)
     bounds += [job.after for job in seen.jobs_of(table) if job.kind == "retention" and job.after is not None]
-    oldest = shapes.read_oldest(connection, table, time_column=time_column)
+    has_time = any(column.name == time_column for column in shapes.read_columns(connection, table))
+    oldest = shapes.read_oldest(connection, table, time_column=time_column) if has_time else None
     if oldest is not None and (age := datetime.now(tz=UTC) - oldest) > default:
         bounds.append((math.ceil(age / DAY) + 1) * DAY)
     return max(bounds)

@@ -115,6 +115,12 @@ class CreateContinuousAggregate(TimescaleOperation):
                 regclass(self.view), sql.Literal(self.chunk_time_interval)
             )
 
+    def make_way(self, target: Target) -> Iterable[sql.Composable]:
+        """Drops the plain view that a continuous aggregate takes the place of, so that what it reads can be dropped."""
+        standing = self._standing(target)
+        if target.edition is Edition.COMMUNITY and standing and standing.ours and not standing.continuous:
+            yield sql.SQL("DROP VIEW {}").format(sql.Identifier(self.view))
+
     def backwards(self, target: Target) -> Iterable[sql.Composable]:
         view = sql.Identifier(self.view)
         if target.printing:

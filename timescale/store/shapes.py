@@ -151,15 +151,23 @@ def read_rows(connection: BaseDatabaseWrapper, table: str) -> int:
 
 def read_oldest(connection: BaseDatabaseWrapper, table: str, *, time_column: str) -> datetime | None:
     """The time of the oldest row, or midnight of its date; None without rows."""
-    query = sql.SQL("SELECT {c} FROM {t} ORDER BY {c} LIMIT 1")
+    return _read_end(connection, table, time_column, sql.SQL("ASC"))
+
+
+def read_newest(connection: BaseDatabaseWrapper, table: str, *, time_column: str) -> datetime | None:
+    return _read_end(connection, table, time_column, sql.SQL("DESC"))
+
+
+def _read_end(connection: BaseDatabaseWrapper, table: str, column: str, order: sql.SQL) -> datetime | None:
+    query = sql.SQL("SELECT {c} FROM {t} ORDER BY {c} {order} LIMIT 1")
     with naming(table):
-        found = _rows(connection, query.format(c=sql.Identifier(time_column), t=sql.Identifier(table)))
+        found = _rows(connection, query.format(c=sql.Identifier(column), t=sql.Identifier(table), order=order))
     if not found or found[0][0] is None:
         return None
-    oldest: datetime | date = found[0][0]
-    if isinstance(oldest, datetime):
-        return oldest if oldest.tzinfo else oldest.replace(tzinfo=UTC)
-    return datetime(oldest.year, oldest.month, oldest.day, tzinfo=UTC)
+    end: datetime | date = found[0][0]
+    if isinstance(end, datetime):
+        return end if end.tzinfo else end.replace(tzinfo=UTC)
+    return datetime(end.year, end.month, end.day, tzinfo=UTC)
 
 
 def _count_clashing(connection: BaseDatabaseWrapper, table: str, key: Sequence[str]) -> int:

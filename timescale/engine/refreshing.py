@@ -1,0 +1,65 @@
+"""Decides which window of an aggregate can be refreshed without a loss. Reads no clock; see store for the doing."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+
+_ORIGIN = datetime(2000, 1, 3, tzinfo=UTC)  # time_bucket's own: a Monday
+
+
+@dataclass(frozen=True)
+class Window:
+    start: datetime
+    end: datetime
+
+
+def bucket_of(moment: datetime, width: timedelta) -> datetime:
+    return _ORIGIN + (moment - _ORIGIN) // width * width
+
+
+def fill_window(
+    *, source_oldest: datetime | None, held_oldest: datetime | None, width: timedelta, until: datetime
+) -> Window | None:
+    """The whole buckets that the source can still tell in full, up to `until`; None where there is not one.
+
+    A refresh erases what it finds no rows for. Where the aggregate holds the bucket of the source's oldest row
+    already, that row may be what a retention left of more: the window begins with the bucket after it.
+    """
+    if source_oldest is None:
+        return None
+    start = bucket_of(source_oldest, width)
+    if held_oldest is not None and held_oldest <= start:
+        start += width
+    end = bucket_of(until, width)
+    return Window(start, end) if end > start else None
+
+
+def is_filled(
+    window: Window,
+    *,
+    held_oldest: datetime | None,
+    held_newest: datetime | None,
+    source_newest: datetime | None,
+    width: timedelta,
+    reach: timedelta,
+) -> bool:
+    """Whether its policy keeps it up by itself: the beginning is held, and at the end no more than `reach` missing."""
+    if held_oldest is None or held_newest is None or held_oldest > window.start:
+        return False
+    due = window.end - width if source_newest is None else min(bucket_of(source_newest, width), window.end - width)
+    return held_newest >= due or held_newest >= window.end - reach
+
+
+def refusal(window: Window, *, source_oldest: datetime | None, width: timedelta) -> str | None:
+    """Why a window that somebody asks for must not be refreshed."""
+    if window.end - window.start < width:
+        return f"the window must hold a whole bucket of {width}."
+    if source_oldest is None:
+        return "its source has no rows: a refresh would erase what the aggregate holds."
+    if bucket_of(window.start, width) < bucket_of(source_oldest, width):
+        return (
+            f"its source begins at {source_oldest:%Y-%m-%d %H:%M:%S} UTC: "
+            "a refresh of what lies before would erase what the aggregate still holds."
+        )
+    return None
