@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 
 from streams.engine.defaults import GUIDE_LIMITS
+from timescale.ingest import SCANS
 from tradeul_ops.demo.market import CYCLE, QUIET, Market
-from tradeul_ops.demo.payloads import RATES, SCAN_COLUMNS, SCANNED, Payloads
+from tradeul_ops.demo.payloads import RATES, SCANNED, Payloads
 from tradeul_ops.demo.universe import securities
 
 START = datetime(2026, 8, 24, 14, 30, tzinfo=UTC)
@@ -91,7 +92,7 @@ def test_ranking_deltas_rebuild_the_rankings(market: Market) -> None:
 def test_scan_rows_are_the_highest_scores(market: Market) -> None:
     payloads = Payloads(market)
     tick = market.tick()
-    rows = [dict(zip(SCAN_COLUMNS, row, strict=True)) for row in payloads.scan_rows(tick)]
+    rows = [dict(zip(SCANS.columns, row, strict=True)) for row in payloads.scan_rows(tick)]
     assert [row["symbol"] for row in rows] == market.leaders("score", SCANNED)
     record = json.loads(market.records[rows[0]["symbol"]])
     assert rows[0]["time"] == tick.at

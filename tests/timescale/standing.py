@@ -39,10 +39,11 @@ HYPERTABLES = [
     "SELECT create_hypertable('market_data_daily', 'trading_date', chunk_time_interval => interval '1 month')",
 ]
 ROWS = [
-    # Every 10 minutes for 9 days, 4 symbols; the last hundred are there twice, as a retried write leaves them.
+    # Every 10 minutes for 10 hours and every 8 hours for 9 days; the last hundred twice, as a retry leaves them.
     """INSERT INTO scan_results (time, symbol, session, price, volume, volume_today, rvol, score, metadata)
     SELECT date_trunc('minute', now()) - i * interval '10 min', 'S' || s, 'MARKET_OPEN', 100 + i % 7 + s, 10, 10000 - i,
-           2.5, i % 90, '{"rank": 1}' FROM generate_series(0, 1295) AS i, generate_series(1, 4) AS s""",
+           2.5, i % 90, '{"rank": 1}' FROM generate_series(1, 4) AS s,
+           (SELECT generate_series(0, 59) UNION SELECT 48 * generate_series(2, 26)) AS ticks (i)""",
     "INSERT INTO scan_results SELECT * FROM scan_results ORDER BY time DESC, symbol LIMIT 100",
     """INSERT INTO volume_slots SELECT current_date - d, 'S1', n, make_time(9, n, 0), n * 100, n, 10
     FROM generate_series(0, 20) AS d, generate_series(0, 9) AS n""",

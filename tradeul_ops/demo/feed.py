@@ -19,6 +19,7 @@ import redis
 from redis.exceptions import RedisClusterException
 
 from streams.producer import StreamProducer
+from timescale.ingest import IngestError
 from tradeul_ops.demo import tables
 from tradeul_ops.demo.groups import Consumer
 from tradeul_ops.demo.market import TICK, Market
@@ -99,7 +100,7 @@ class Feed:
         self._slots_due = False
         self._said = {"changed": 0, "entries": 0, "rows": 0}
         self._redis = Link("Redis", (redis.RedisError, RedisClusterException, OSError))
-        self._postgres = Link("PostgreSQL", (django.db.Error,))
+        self._postgres = Link("PostgreSQL", (django.db.Error, IngestError))
 
     def run(self, stop: threading.Event) -> None:
         while not stop.is_set():

@@ -12,6 +12,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
 from typing import Any
 
+from timescale.ingest import SCANS
 from tradeul_ops.demo.market import TICK, Leaders, Market, Tick
 
 Record = dict[str, Any]
@@ -111,20 +112,14 @@ class Payloads:
             }
 
     def scan_rows(self, tick: Tick) -> list[tuple[Any, ...]]:
-        """Rows of scan_results, in the order of SCAN_COLUMNS: the tickers with the highest scores."""
+        """Rows of scan_results, in the order of SCANS.columns: the tickers with the highest scores."""
         rows = []
         for rank, symbol in enumerate(self._market.leaders("score", SCANNED), 1):
             found = json.loads(self._market.records[symbol])
             known = {"symbol": symbol, "time": tick.at, "volume": found["min"]["v"], "filters_matched": _filters(found)}
             known["metadata"] = _dumps({"rank": rank, "regime": tick.regime.name, "exchange": found["exchange"]})
-            rows.append(tuple((found | known)[column] for column in SCAN_COLUMNS))
+            rows.append(tuple((found | known)[column] for column in SCANS.columns))
         return rows
-
-
-SCAN_COLUMNS = (
-    *("time", "symbol", "session", "price", "volume", "volume_today", "change_percent", "rvol", "rvol_slot"),
-    *("price_from_high", "price_from_low", "market_cap", "float_shares", "score", "filters_matched", "metadata"),
-)
 
 
 def _raw(tick: Tick, changed: Sequence[str], records: dict[str, bytes]) -> Iterator[Fields]:

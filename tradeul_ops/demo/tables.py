@@ -8,11 +8,12 @@ from datetime import date, datetime, timedelta
 from decimal import Decimal
 from typing import Any
 
+import psycopg
 from django.db import connection
 
-from timescale.models import MarketDataDaily, VolumeSlot
+from timescale import ingest
+from timescale.models import MarketDataDaily
 from tradeul_ops.demo.market import Market
-from tradeul_ops.demo.payloads import SCAN_COLUMNS
 from tradeul_ops.demo.universe import Security
 
 SLOT = timedelta(minutes=5)
@@ -20,42 +21,27 @@ SLOTTED = 500  # symbols with a volume slot: the most traded
 
 
 def copy_scan_results(rows: Iterable[Sequence[Any]]) -> None:
-    """Raises django.db.Error."""
-    # Django translates the driver's errors for its own calls only, and COPY is none.
-    with (
-        connection.cursor() as cursor,
-        connection.wrap_database_errors,
-        cursor.copy(f"COPY scan_results ({', '.join(SCAN_COLUMNS)}) FROM STDIN") as copy,
-    ):
-        for row in rows:
-            copy.write_row(row)
+    """As the platform's scanner would. Raises IngestError, and django.db.Error where there is no connection."""
+    ingest.copy_rows(_psycopg(), ingest.SCANS, rows)
+
+
+def _psycopg() -> psycopg.Connection[Any]:
+    connection.ensure_connection()
+    driver: psycopg.Connection[Any] = connection.connection
+    return driver
 
 
 def upsert_volume_slots(market: Market, *, at: datetime) -> int:
-    """What the most traded tickers have reached in the slot that `at` falls into. Raises django.db.Error."""
+    """What the most traded tickers have reached in the slot that `at` falls into. Raises as copy_scan_results does."""
     midnight = at.replace(hour=0, minute=0, second=0, microsecond=0)
     number = (at - midnight) // SLOT
+    slot_time = (midnight + number * SLOT).time()
     slots = []
     for symbol in market.leaders("volume", SLOTTED):
         record = json.loads(market.records[symbol])
-        slots.append(
-            VolumeSlot(
-                date=at.date(),
-                symbol=symbol,
-                slot_number=number,
-                slot_time=(midnight + number * SLOT).time(),
-                volume_accumulated=record["volume_today"],
-                trades_count=record["min"]["n"],
-                avg_price=Decimal(str(record["day"]["vw"])),
-            )
-        )
-    VolumeSlot.objects.bulk_create(
-        slots,
-        update_conflicts=True,
-        unique_fields=["date", "symbol", "slot_number"],
-        update_fields=["volume_accumulated", "trades_count", "avg_price"],
-    )
-    return len(slots)
+        reached = record["volume_today"], record["min"]["n"], Decimal(str(record["day"]["vw"]))
+        slots.append((at.date(), symbol, number, slot_time, *reached))
+    return ingest.merge_rows(_psycopg(), ingest.VOLUME_SLOTS, slots, replace=True)
 
 
 def fill_day(securities: Sequence[Security], *, days_before: int, today: date) -> int:
