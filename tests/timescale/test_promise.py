@@ -21,7 +21,7 @@ from timescale.services.adoption import upgrade
 from timescale.services.verify import verify
 from timescale.store import shapes
 
-# Ten symbols scanned every 20 s, for one hour in three: whole chunks, so many rows each that compression has its way.
+# Ten symbols scanned every 10 s, for one hour in six: few chunks, but as full as a compressed one wants to be.
 LOAD = """
 INSERT INTO scan_results (time, symbol, session, price, volume, volume_today, change_percent, rvol, rvol_slot, score,
                           market_cap, float_shares, filters_matched, metadata)
@@ -30,9 +30,11 @@ SELECT t, 'S' || s, CASE WHEN extract(hour FROM t) < 14 THEN 'PRE_MARKET' ELSE '
        extract(epoch FROM t AT TIME ZONE 'America/New_York' - date_trunc('day', t AT TIME ZONE 'America/New_York')) * s,
        round((5 * sin(extract(epoch FROM t) / 900))::numeric, 2), nullif(s, 3) * 1.25, 1.5, (s * 7) %% 100,
        1000000000::bigint * s, 50000000, ARRAY['rvol', 'gap'],
-       jsonb_build_object('rank', s, 'exchange', 'NASDAQ', 'sector', 'Technology', 'source', 'scanner-1')
-FROM generate_series(%s::timestamptz, %s::timestamptz, interval '20 s') AS t, generate_series(1, 10) AS s
-WHERE (extract(epoch FROM t)::bigint / 3600) %% 3 = 0 OR t > %s::timestamptz - interval '5 hours'
+       jsonb_build_object('rank', s, 'exchange', 'NASDAQ', 'sector', 'Technology', 'source', 'scanner-1', 'bid', 100 + s,
+                          'ask', 101 + s, 'bid_size', s * 100, 'ask_size', s * 200, 'atr', 2.25, 'halted', false,
+                          'industry', 'Semiconductors', 'country', 'United States', 'list', 'momentum')
+FROM generate_series(%s::timestamptz, %s::timestamptz, interval '10 s') AS t, generate_series(1, 10) AS s
+WHERE (extract(epoch FROM t)::bigint / 3600) %% 6 = 0 OR t > %s::timestamptz - interval '5 hours'
 """
 # Nothing of TimescaleDB, straight from a copy of the raw rows.
 INDEPENDENT = """
@@ -63,7 +65,7 @@ def test_six_days_of_scans_become_small_and_keep_their_history(empty_community):
 
     _chunks_older_than_two_hours_are_compressed(now)
     [(oldest,)] = ask("SELECT min(time) FROM scan_results")
-    assert 3 * DAY - 3 * HOUR <= now - oldest <= 3 * DAY + HOUR, "rows older than 3 days, and their chunk, are gone"
+    assert 3 * DAY - 6 * HOUR <= now - oldest <= 3 * DAY + HOUR, "rows older than 3 days, and their chunk, are gone"
     _aggregates_hold_all_six_days()
     _traded_volume_is_what_was_traded()
     failed = [check for check in verify() if check.ok is False]
@@ -73,7 +75,7 @@ def test_six_days_of_scans_become_small_and_keep_their_history(empty_community):
 def _chunks_older_than_two_hours_are_compressed(now):
     chunks = shapes.read_chunks(connection, "scan_results")
     due = [chunk for chunk in chunks if chunk.end < now - 2 * HOUR]
-    assert len(due) > 20
+    assert len(due) >= 12
     assert all(chunk.compressed for chunk in due)
     assert not any(chunk.compressed for chunk in chunks if chunk.end > now - HOUR)
     [(before, after)] = ask(
