@@ -12,8 +12,10 @@ from django.db import connections, transaction
 from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import load_backend
 
+from tests.timescale.operating import QUOTED, run, sql
 from tests.timescale.servers import new_database, timescale_server
 from timescale.engine.edition import Edition
+from timescale.operations import CreateExtension
 from timescale.store import catalog
 
 
@@ -84,6 +86,18 @@ def empty_community(community_url: str, django_db_blocker) -> Iterator[BaseDatab
     """The same, of the Community edition alone."""
     with django_db_blocker.unblock(), new_database(community_url) as url, as_default(url) as connection:
         yield connection
+
+
+@pytest.fixture
+def table(empty) -> Edition:
+    """A table with a few rows, on a database with the extension where there is one; the edition."""
+    run(CreateExtension())
+    sql(f"CREATE TABLE {QUOTED} (time timestamptz, symbol text, price numeric, PRIMARY KEY (time, symbol))")
+    sql(
+        f"INSERT INTO {QUOTED} SELECT '2026-03-10 12:00Z'::timestamptz + i * interval '10 s', 'AAPL', i "
+        "FROM generate_series(0, 999) AS i"
+    )
+    return catalog.read_detection(empty).edition
 
 
 @contextmanager

@@ -62,9 +62,9 @@ def test_drift_names_what_differs_and_ends_with_1(database, edition, capsys):
         assert (printed.strip(), code) == ("The server has what the policy rows say.", 0)
         return
     assert code == 1
-    assert ["scan_results", "retention", "after", "3", "days,"] in [line.split()[:5] for line in printed.splitlines()]
+    assert ["scan_results", "retention", "missing", "after", "3"] in [line.split()[:5] for line in printed.splitlines()]
     found = json.loads(run(capsys, "drift", "--json")[0])
-    assert {"relation", "kind", "wanted", "actual"} <= found[0].keys()
+    assert {"relation", "kind", "state", "wanted", "actual"} <= found[0].keys()
     run(capsys, "apply")
     assert run(capsys, "drift") == ("The server has what the policy rows say.\n", 0)
 

@@ -12,8 +12,12 @@ from django.db.migrations.state import ProjectState
 from django.db.migrations.writer import OperationWriter
 
 import timescale.operations
+from tests.timescale.operating import HOUR, QUOTED, TABLE, run, sql, there_and_back
 from timescale.engine.edition import Edition
 from timescale.operations import (
+    AddColumnstorePolicy,
+    AddContinuousAggregatePolicy,
+    AddRetentionPolicy,
     Count,
     CreateContinuousAggregate,
     CreateExtension,
@@ -23,15 +27,12 @@ from timescale.operations import (
     Last,
     Max,
     Min,
+    RewriteWideChunks,
     SetChunkTimeInterval,
     SetStorageParameters,
     Sum,
 )
 from timescale.store import catalog
-
-TABLE = 'Odd "ticks"'  # capitals, a space and quotes: everything has to be quoted
-QUOTED = '"Odd ""ticks"""'
-HOUR = timedelta(hours=1)
 
 AGGREGATE = CreateContinuousAggregate(
     "per minute",
@@ -42,43 +43,6 @@ AGGREGATE = CreateContinuousAggregate(
     | {"total": Sum("price"), "rows": Count(), "known": Count("price", cast="integer")},
     chunk_time_interval=timedelta(days=1),
 )
-
-
-def sql(statement: str) -> list[tuple]:
-    with connection.cursor() as cursor:
-        cursor.execute(statement)
-        return cursor.fetchall() if cursor.description else []
-
-
-def run(operation, *, backwards: bool = False) -> None:
-    state = ProjectState()
-    with connection.schema_editor(atomic=True) as editor:
-        direction = operation.database_backwards if backwards else operation.database_forwards
-        direction("timescale", editor, state, state)
-
-
-def there_and_back(operation, read) -> tuple:
-    """Each step twice; what `read` answers after forwards and after backwards, whichever time it was."""
-    found = []
-    for backwards in (False, True):
-        run(operation, backwards=backwards)
-        once = read()
-        run(operation, backwards=backwards)
-        assert read() == once
-        found.append(once)
-    return tuple(found)
-
-
-@pytest.fixture
-def table(empty) -> Edition:
-    """A table with a few rows, on a database with the extension where there is one; the edition."""
-    run(CreateExtension())
-    sql(f"CREATE TABLE {QUOTED} (time timestamptz, symbol text, price numeric, PRIMARY KEY (time, symbol))")
-    sql(
-        f"INSERT INTO {QUOTED} SELECT '2026-03-10 12:00Z'::timestamptz + i * interval '10 s', 'AAPL', i "
-        "FROM generate_series(0, 999) AS i"
-    )
-    return catalog.read_detection(empty).edition
 
 
 def hypertable() -> catalog.Hypertable | None:
@@ -174,6 +138,18 @@ OPERATIONS = [
     (SetChunkTimeInterval("ticks", 4 * HOUR, previous=HOUR), "Make new chunks of ticks 4 h wide"),
     (EnableColumnstore("ticks", segmentby="symbol", orderby="time DESC"), "Enable the columnstore of ticks"),
     (SetStorageParameters("ticks", {"fillfactor": 90}), "Set fillfactor of ticks"),
+    (RewriteWideChunks("ticks", "time", HOUR), "Rewrite chunks of ticks that are wider than 1 h"),
+    (
+        AddColumnstorePolicy("ticks", after=2 * HOUR, schedule_interval=HOUR),
+        "Compress ticks after 2 h, every 1 h",
+    ),
+    (AddRetentionPolicy("ticks", drop_after=72 * HOUR, schedule_interval=HOUR), "Drop ticks after 3 days, every 1 h"),
+    (
+        AddContinuousAggregatePolicy(
+            "per minute", start_offset=HOUR, end_offset=timedelta(seconds=30), schedule_interval=HOUR
+        ),
+        "Refresh per minute from 1 h to 30 s back, every 1 h",
+    ),
     (AGGREGATE, 'Create per minute: Odd "ticks" by 1 min'),
 ]
 

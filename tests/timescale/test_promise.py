@@ -30,9 +30,9 @@ SELECT t, 'S' || s, CASE WHEN extract(hour FROM t) < 14 THEN 'PRE_MARKET' ELSE '
        extract(epoch FROM t AT TIME ZONE 'America/New_York' - date_trunc('day', t AT TIME ZONE 'America/New_York')) * s,
        round((5 * sin(extract(epoch FROM t) / 900))::numeric, 2), nullif(s, 3) * 1.25, 1.5, (s * 7) %% 100,
        1000000000::bigint * s, 50000000, ARRAY['rvol', 'gap'],
-       jsonb_build_object('rank', s, 'exchange', 'NASDAQ', 'sector', 'Technology', 'source', 'scanner-1', 'bid', 100 + s,
-                          'ask', 101 + s, 'bid_size', s * 100, 'ask_size', s * 200, 'atr', 2.25, 'halted', false,
-                          'industry', 'Semiconductors', 'country', 'United States', 'list', 'momentum')
+       jsonb_build_object('rank', s, 'exchange', 'NASDAQ', 'sector', 'Technology', 'source', 'scanner-1',
+                          'bid', 100 + s, 'ask', 101 + s, 'bid_size', s * 100, 'ask_size', s * 200, 'atr', 2.25,
+                          'halted', false, 'industry', 'Semiconductors', 'country', 'United States', 'list', 'momentum')
 FROM generate_series(%s::timestamptz, %s::timestamptz, interval '10 s') AS t, generate_series(1, 10) AS s
 WHERE (extract(epoch FROM t)::bigint / 3600) %% 6 = 0 OR t > %s::timestamptz - interval '5 hours'
 """

@@ -23,7 +23,7 @@ from timescale.engine.sizing import REFRESHED, duration
 from timescale.models import AggregatePolicy
 from timescale.operations import CreateContinuousAggregate
 from timescale.operations.base import Target, TimescaleOperation
-from timescale.services.applying import reconcile_policies
+from timescale.services.applying import apply_policies
 from timescale.services.comparison import read_differences
 from timescale.services.errors import UpgradeRunning
 from timescale.services.refreshing import fill_aggregates, plan_fills
@@ -95,7 +95,7 @@ def upgrade(*, now: datetime) -> Upgrade:
         # Before any job can drop what an aggregate has not read yet.
         for view, window in fill_aggregates(now=now).items():
             done.append(f"{view}: filled from {window.start:%Y-%m-%d %H:%M} to {window.end:%Y-%m-%d %H:%M} UTC")
-        done += [f"{d.relation}: {d.kind} is now {d.wanted}" for d in reconcile_policies()]
+        done += [f"{d.relation}: {d.kind} is now {d.wanted}" for d in apply_policies()]
         for line in done:
             logger.info("upgrade: %s", line)
         return Upgrade(plan, tuple(done))

@@ -91,7 +91,7 @@ class Command(BaseCommand):
         return True
 
     def apply(self, *, json: bool, **_: Any) -> bool:
-        changed = services.reconcile_policies()
+        changed = services.apply_policies()
         left = self._differences()
         if json:
             self.stdout.write(printing.as_json({"changed": changed, "left": left}))
@@ -109,8 +109,8 @@ class Command(BaseCommand):
         if json:
             self.stdout.write(printing.as_json(found))
         elif found:
-            rows = [(d.relation, d.kind, d.wanted, d.actual) for d in found]
-            self.stdout.write(printing.table(("RELATION", "WHAT", "WANTED", "ACTUAL"), rows))
+            rows = [(d.relation, d.kind, d.state, d.wanted, d.actual) for d in found]
+            self.stdout.write(printing.table(("RELATION", "WHAT", "STATE", "WANTED", "ACTUAL"), rows))
         else:
             self.stdout.write("The server has what the policy rows say.")
         return not found
