@@ -93,7 +93,7 @@ def test_plain_to_apache_to_community(server, django_db_blocker):
         with as_default(url) as own:
             plan = plan_upgrade(now=now)
             assert plan.edition is Edition.COMMUNITY
-            assert any("make the plain view a continuous aggregate" in step.says for step in plan.steps)
+            assert any("make the plain view a continuous aggregate of" in step.says for step in plan.steps)
             upgrade(now=now)
             assert aggregates_of() == (Edition.COMMUNITY, dict.fromkeys(views, True))
             assert (ask(MINUTES), ask(HOURS)) == said

@@ -191,11 +191,13 @@ def step_of(change: Change, found: Shape) -> Step:
             takes = sizing.duration(rows, rows_a_second=sizing.SCANNED)
             takes += sizing.duration(found.clashing, rows_a_second=sizing.DELETED)
             if decompress:
-                says += f", after {found.compressed_chunks} chunks were decompressed"
+                says += f"; compressed chunks, {found.compressed_chunks}, are decompressed first"
                 takes += sizing.duration(rows, rows_a_second=sizing.DECOMPRESSED)
             return Step(table, says, Lock.ALL, found.clashing, takes)
         case SetKey(key, replaces):
-            says = f"make ({', '.join(key)}) its primary key" + (f" in place of {replaces}" if replaces else "")
+            says = f"make ({', '.join(key)}) its primary key"
+            if replaces:
+                says += f" in place of {replaces}; an ON CONFLICT has to name these columns"
             return Step(table, says, Lock.ALL, rows, sizing.duration(rows, rows_a_second=sizing.INDEXED))
         case Keep(name, why):
             return Step(table, f"{name} {why}", changes=False)

@@ -23,14 +23,14 @@ class Table:
 
     @cached_property
     def stage(self) -> sql.Composed:
-        """A table of this session for what comes in; empty again after each commit."""
-        return sql.SQL(
-            "CREATE TEMPORARY TABLE IF NOT EXISTS {} ON COMMIT DELETE ROWS AS SELECT {} FROM {} LIMIT 0"
-        ).format(sql.Identifier(self._staged), _names(self.columns), sql.Identifier(self.name))
+        """A table of this session for what comes in."""
+        return sql.SQL("CREATE TEMPORARY TABLE IF NOT EXISTS {} AS SELECT {} FROM {} LIMIT 0").format(
+            sql.Identifier(self._staged), _names(self.columns), sql.Identifier(self.name)
+        )
 
     @cached_property
     def clear(self) -> sql.Composed:
-        """For a caller that merges twice in one transaction."""
+        """Before each merge: the last one's rows are still there."""
         return sql.SQL("TRUNCATE {}").format(sql.Identifier("pg_temp", self._staged))
 
     @cached_property

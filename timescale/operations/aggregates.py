@@ -68,18 +68,20 @@ class CreateContinuousAggregate(TimescaleOperation):
 
     def steps(self, target: Target, *, app_label: str, state: Any) -> Iterable[Step]:
         standing = self._standing(target)
-        community = target.edition is Edition.COMMUNITY
-        kind = "a continuous aggregate" if community else "a plain view"
-        if standing is None:
-            yield Step(self.view, f"create {kind} of {self.source}")
-        elif not standing.ours:
+        if standing and not standing.ours:
             says = f"rename {standing.says} to {name_before(self.view)}, its rows kept, and remove its refresh policies"
             yield Step(self.view, says, Lock.ALL)
-            yield Step(self.view, f"create {kind} of {self.source}")
-        elif community and not standing.continuous:
+            standing = None
+        if target.edition is not Edition.COMMUNITY:
+            if standing is None:
+                yield Step(self.view, f"create a plain view of {self.source}")
+        elif standing is None or not standing.continuous:
             rows = shapes.read_rows(target.connection, self.source)
-            says = f"make the plain view a continuous aggregate, and fill it from {self.source}"
-            yield Step(self.view, says, Lock.ALL, rows, duration(rows, rows_a_second=REFRESHED))
+            doing = "make the plain view" if standing else "create"
+            says = f"{doing} a continuous aggregate of {self.source}, to be filled from it"
+            yield Step(
+                self.view, says, Lock.ALL if standing else Lock.NONE, rows, duration(rows, rows_a_second=REFRESHED)
+            )
 
     def forwards(self, target: Target) -> Iterable[sql.Composable]:
         view, select = sql.Identifier(self.view), self.select(target.edition)

@@ -73,8 +73,7 @@ def plan_upgrade(*, now: datetime) -> Plan:
             operation.state_forwards(APP, state)
             if migration.name in pending or (isinstance(operation, TimescaleOperation) and operation.again):
                 steps += _steps(operation, target, state)
-    if not pending:
-        steps += _policy_steps(target, now=now)
+    steps += _policy_steps(target, now=now, pending=bool(pending))
     return Plan(target.detection.edition, target.edition, pending, tuple(steps))
 
 
@@ -115,12 +114,15 @@ def _steps(operation: Any, target: Target, state: Any) -> Iterator[Step]:
             yield Step(options.get("db_table", f"{APP}_{operation.name_lower}"), "create the table, the console's own")
 
 
-def _policy_steps(target: Target, *, now: datetime) -> Iterator[Step]:
+def _policy_steps(target: Target, *, now: datetime, pending: bool) -> Iterator[Step]:
     if target.edition is not Edition.COMMUNITY:
         return
     seen = catalog.read_catalog(connection)
-    if seen.edition is not Edition.COMMUNITY:
-        yield Step("policies", "add TimescaleDB's jobs as the policy rows say")
+    if pending or seen.edition is not Edition.COMMUNITY:
+        says = "make TimescaleDB's jobs what the policies say"
+        if old := [f"{job.relation} {job.kind} {job.says}" for job in seen.jobs]:
+            says += f"; now they are: {', '.join(old)}"
+        yield Step("policies", says)
         return
     sources = dict(AggregatePolicy.objects.values_list("view_name", "source"))
     for view, window in plan_fills(now=now).items():
