@@ -114,15 +114,12 @@ class Keep:
 Change = AddColumn | Retype | AllowNull | SetAside | SetKey | Keep
 
 
-@dataclass(frozen=True)
 class Unfit(Exception):
     """A table that can't become what is wanted without losing something: a person has to decide."""
 
-    table: str
-    why: str
-
-    def __str__(self) -> str:
-        return f"{self.table}: {self.why}"
+    def __init__(self, table: str, why: str) -> None:
+        super().__init__(f"{table}: {why}")
+        self.table, self.why = table, why
 
 
 def plan_table(wanted: WantedShape, found: Shape) -> tuple[Change, ...]:
