@@ -80,7 +80,7 @@ SYMBOL_PRICES = "SELECT time, symbol, session, price, volume, volume_today, rvol
 
 
 def build(edition: Edition) -> None:
-    """In the default database, which has the extension to offer that the edition needs."""
+    """In the default database, which has or offers the extension that the edition needs."""
     steps = [*TABLES, *ROWS]
     if edition is not Edition.NONE:
         steps = [*TABLES, *HYPERTABLES, *ROWS, *(POLICIES if edition is Edition.COMMUNITY else ())]
@@ -90,7 +90,10 @@ def build(edition: Edition) -> None:
 
 
 def edition_here() -> Edition:
-    return catalog.read_detection(connection).edition_to_be
+    """Makes the extension to find out: Debian's build says its licence only once it is loaded."""
+    if catalog.read_detection(connection).can_install:
+        ask("CREATE EXTENSION timescaledb")
+    return catalog.read_detection(connection).edition
 
 
 def ask(query: str) -> list[tuple]:
