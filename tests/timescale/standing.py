@@ -1,7 +1,7 @@
-"""Databases as the platform's own scripts leave them, with rows: what an adoption meets. Made from the facts.
+"""Databases as a running platform may have left them, with rows: what an adoption meets.
 
-The tables as its first script makes them (varchar, narrow numerics, no key on the scans, chunks of a week, two views
-that read them), then as much of the guide's migration as succeeds on the edition.
+The four tables in an older shape (varchar, narrow numerics, no key on the scans, chunks of a week, a view that reads
+them), then as much of the integration guide's migration as succeeds on the edition.
 """
 
 from __future__ import annotations
@@ -28,8 +28,7 @@ TABLES = [
     "CREATE INDEX idx_scan_results_symbol_time ON scan_results (symbol, time DESC)",
     "CREATE INDEX idx_scan_results_session ON scan_results (session, time DESC)",
     "CREATE INDEX idx_market_data_daily_symbol ON market_data_daily (symbol, trading_date DESC)",
-    """CREATE VIEW v_today_top_scanners AS SELECT symbol, max(rvol) AS max_rvol, max(score) AS max_score,
-    max(time) AS last_seen FROM scan_results WHERE time >= current_date GROUP BY symbol""",
+    "CREATE VIEW best_scores AS SELECT symbol, max(score) AS score FROM scan_results GROUP BY symbol",
     "CREATE TABLE ticker_metadata (symbol varchar(10) PRIMARY KEY, company_name varchar(255))",
     "INSERT INTO ticker_metadata VALUES ('AAPL', 'Apple Inc.')",
 ]

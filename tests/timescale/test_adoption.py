@@ -95,7 +95,7 @@ def test_the_models_work_on_what_stood(adopted):
     """Its views still answer, and what the models may leave empty may be empty."""
     first = ScanResult.objects.order_by("-time", "symbol").first()
     assert ScanResult.objects.get(pk=first.pk).price == first.price
-    assert ask("SELECT count(*) FROM v_today_top_scanners")[0][0] <= 4
+    assert ask("SELECT count(*) FROM best_scores")[0][0] <= 4
     day = ask("SELECT current_date + 1")[0][0]
     MarketDataDaily.objects.create(trading_date=day, symbol="NEW", close=1)  # open, high and low unknown
     average = VolumeSlotAverage.objects.order_by("slot_number").first()
