@@ -14,6 +14,7 @@ from django.utils import timezone
 from redis import RedisError  # a cluster client connects when it is made, before any store sees it
 
 from snapshots import services
+from snapshots.services import ledger
 from snapshots.store import StoreError
 
 logger = logging.getLogger(__name__)
@@ -43,6 +44,12 @@ def build_snapshots() -> None:
 def publish_policies() -> None:
     with _or_next_time("publish snapshot policies"):
         services.publish_policies()
+
+
+@shared_task(name="snapshots.test_restores", ignore_result=True)
+def test_restores() -> None:
+    with _or_next_time("restore snapshots for a test"):
+        ledger.test_restores(now=timezone.now())
 
 
 @shared_task(name="snapshots.prune_history", ignore_result=True)

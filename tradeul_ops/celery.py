@@ -34,6 +34,7 @@ app.conf.beat_schedule = {
     "look for streams": _every("streams.discover_streams", seconds=15),
     "build snapshots": _every("snapshots.build_snapshots", seconds=5),
     "publish snapshot policies again": _every("snapshots.publish_policies", seconds=30),
+    "restore snapshots for a test": _every("snapshots.test_restores", minutes=10),
     "drop rows past retention": _every("timescale.enforce_retention", seconds=30),
     "compare policies": _every("timescale.reconcile_policies", seconds=60),
     "sample the tables": _every("timescale.take_samples", minutes=5),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, fields
@@ -18,11 +19,13 @@ from snapshots.engine.errors import SnapshotError
 from snapshots.engine.names import keys_of
 from snapshots.engine.plan import Cause
 from snapshots.models import SnapshotBuild, SnapshotPolicy
-from snapshots.publisher.errors import redis_errors
+from snapshots.publisher.errors import NothingPublished, redis_errors
 from snapshots.services.kept import Kept
 from snapshots.services.serving import read_head, stored_full
 from tradeul_ops.connections import data_redis
 from tradeul_ops.locks import one_at_a_time
+
+logger = logging.getLogger(__name__)
 
 BUILDS_SHOWN = 30
 TOP_ROWS = 50
@@ -75,6 +78,19 @@ def test_restore(policy: SnapshotPolicy, *, now: datetime) -> Restore:
         found = _restored(policy.name, now)
     _keep(policy.name, found)
     return found
+
+
+def test_restores(*, now: datetime) -> tuple[Restore, ...]:
+    """One of every enabled policy that has something published. A chain that is broken is a warning in the log."""
+    done = []
+    for policy in SnapshotPolicy.objects.filter(enabled=True):
+        try:
+            done.append(test_restore(policy, now=now))
+        except (NothingPublished, store.TooOld, RestoreUnderWay):
+            continue
+        if done[-1].error:
+            logger.warning("%s: %s", policy.name, done[-1].error)
+    return tuple(done)
 
 
 def last_restore(name: str) -> Restore | None:

@@ -127,6 +127,13 @@ def test_a_test_restore_rebuilds_what_is_published_and_is_kept(
     assert 0 < redis.ttl("snapshot:{test}:restore") <= 7 * 24 * 3600
 
 
+def test_beat_restores_what_is_published_and_leaves_out_what_is_not(policy: SnapshotPolicy, redis: Any) -> None:
+    [done] = ledger.test_restores(now=later(0))
+    assert (done.tickers, done.error) == (60, "")
+    redis.delete(KEYS.head)
+    assert ledger.test_restores(now=later(1)) == ()
+
+
 def test_a_restore_that_finds_a_broken_chain_says_where(
     ana: Client, policy: SnapshotPolicy, redis: redis_library.Redis
 ) -> None:
