@@ -191,7 +191,8 @@ def _rows(
             run = trims.get(stream.last_trim_id)
             rows.append(_row(stream, effective, states[stream.name], run, limit_id, enforced))
     limits = {effective.stream: effective.limit for _, effective in found if effective.limit}
-    courses = read_courses(limits, states, now=now)
+    held = {stream.name for stream, _ in found if stream.held_by}
+    courses = read_courses(limits, states, held=held, now=now)
     return tuple(replace(row, course=courses[row.stream]) for row in rows)
 
 

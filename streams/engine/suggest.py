@@ -6,9 +6,8 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from streams.engine.ids import parse_id
 from streams.engine.plan import NODE_ENTRIES, entry_bytes
-from streams.engine.state import EARLIEST_MS, StreamState
+from streams.engine.state import StreamState
 from streams.engine.words import size_text, span_text
 
 KEEPS = timedelta(minutes=10)  # of what it is given now
@@ -53,13 +52,9 @@ def suggest_limit(state: StreamState) -> Suggestion:
 
 
 def entries_per_second(state: StreamState) -> float | None:
-    """Over the life of the entries that are there. None where ids are no times, or of fewer than two."""
-    if state.length < 2 or state.first_id is None or state.last_id is None:
-        return None
-    first, last = parse_id(state.first_id).ms, parse_id(state.last_id).ms
-    if first < EARLIEST_MS or last <= first:
-        return None
-    return 1000 * (state.length - 1) / (last - first)
+    """Over the life of the entries that are there, ten minutes at least: a burst is no rate. None: no one knows."""
+    age = state.oldest_age
+    return None if age is None or state.length < 2 else state.length / max(age, KEEPS).total_seconds()
 
 
 def round_up(number: int) -> int:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 
@@ -78,9 +78,16 @@ def span_of(word: str | None) -> Span:
 
 
 def read_courses(
-    limits: Mapping[str, Limit], states: Mapping[str, StreamState | StreamError], *, now: datetime
+    limits: Mapping[str, Limit],
+    states: Mapping[str, StreamState | StreamError],
+    *,
+    held: Collection[str],
+    now: datetime,
 ) -> dict[str, Course]:
-    """One query for all, and one round trip more where a group seems abandoned. Raises StoreError."""
+    """One query for all, and one round trip more where a group seems abandoned. Raises StoreError.
+
+    `held`: streams that a group keeps above their limit. The others are trimmed back, and never full.
+    """
     recent = recent_samples(limits, now=now)
     newest = {stream: series.newest_groups for stream, series in recent.items()}
     quiet = abandoned_groups(
@@ -89,7 +96,7 @@ def read_courses(
     return dict.fromkeys(limits, UNSEEN) | {
         stream: Course(
             series=recent[stream],
-            trend=trend_of(recent[stream], now=now, **_bounds(limit)),
+            trend=trend_of(recent[stream], now=now, **(_bounds(limit) if stream in held else {})),
             abandoned=quiet.get(stream, ()),
         )
         for stream, limit in limits.items()

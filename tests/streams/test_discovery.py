@@ -78,6 +78,11 @@ def test_a_stream_that_is_gone_for_a_day_is_forgotten_unless_a_limit_names_it(re
     assert list(Stream.objects.values_list("name", flat=True)) == ["named"]
 
 
+def test_a_snapshots_own_deltas_are_nobodys_to_limit(redis: Redis) -> None:
+    redis.xadd("snapshot:{enriched}:deltas", {"a": 1})
+    assert services.discover_streams(now=NOW) == 0
+
+
 def test_names_that_are_no_text_are_left_out(redis: Redis) -> None:
     redis.xadd(b"\xff\xfe", {"a": 1})
     redis.xadd("orders", {"a": 1})
@@ -96,7 +101,7 @@ def test_so_many_are_kept_and_no_more(redis: Redis, monkeypatch: pytest.MonkeyPa
 
 
 def state(**changes: object) -> StreamState:
-    values = {"stream": "orders", "exists": True, "length": 601, "bytes": 601_000}
+    values = {"stream": "orders", "exists": True, "length": 600, "bytes": 600_000, "server_ms": 1767226200000}
     values |= {"first_id": "1767225600000-0", "last_id": "1767226200000-0"}
     return StreamState(**{**values, **changes})  # type: ignore[arg-type]
 
@@ -106,10 +111,12 @@ def test_ten_minutes_of_its_rate_and_twice_its_largest_lag() -> None:
     assert suggest_limit(state()).values["maxlen"] == 600
     assert suggest_limit(state(groups=(slow,))).values["maxlen"] == 4000
     assert suggest_limit(state()).why == "10 min at 1.0 entries a second are 600."
+    burst = state(first_id="1767226199000-0")
+    assert suggest_limit(burst).values["maxlen"] == 600, "a second's burst is no rate"
 
 
 def test_large_entries_are_bounded_by_what_they_take() -> None:
-    said = suggest_limit(state(bytes=601 * 1_000_000))
+    said = suggest_limit(state(bytes=600 * 1_000_000))
     assert said.values["maxlen"] == 100, "one node: fewer could not be trimmed approximately"
     assert "64.0 MB hold" in said.why
 

@@ -21,12 +21,12 @@ pytestmark = pytest.mark.django_db
 NOW = datetime(2026, 7, 1, 15, 0, tzinfo=UTC)
 
 
-def course(**changes: Any) -> Course:
+def course(held: bool = True, **changes: Any) -> Course:
     """Of 30 samples that rise by one each, to 1,329."""
     for at in range(30):
         make_sample(at=NOW - TICK * (29 - at), mark=60, length=1300 + at)
     limit = make_limit("orders", 1000, **changes)
-    return read_courses({"orders": limit, "never": limit}, {}, now=NOW)["orders"]
+    return read_courses({"orders": limit, "never": limit}, {}, held={"orders"} if held else (), now=NOW)["orders"]
 
 
 def test_a_stream_that_is_held_above_its_threshold_is_full_some_day() -> None:
@@ -40,6 +40,7 @@ def test_a_stream_that_is_held_above_its_threshold_is_full_some_day() -> None:
     [
         {"protect_groups": False, "hard_maxlen": None},
         {"enabled": False},
+        {"held": False},
         {"trim_threshold": 1250},  # within a node of it: the next trim takes that back
     ],
 )
@@ -49,13 +50,13 @@ def test_what_trims_reach_or_nothing_ends_is_never_full(changes: dict[str, Any])
 
 def test_a_stream_without_samples_has_nothing_known_about_it(django_assert_num_queries: Any) -> None:
     with django_assert_num_queries(1):
-        told = read_courses({"never": make_limit("never"), "nor": make_limit("nor")}, {}, now=NOW)
+        told = read_courses({"never": make_limit("never"), "nor": make_limit("nor")}, {}, held=(), now=NOW)
     assert told == {"never": Course(), "nor": Course()}
 
 
 def test_a_state_that_could_not_be_read_stops_no_other() -> None:
     states: dict[str, StreamState | store.StreamError] = {"orders": store.WrongType("orders")}
-    assert read_courses({"orders": make_limit("orders")}, states, now=NOW) == {"orders": Course()}
+    assert read_courses({"orders": make_limit("orders")}, states, held=(), now=NOW) == {"orders": Course()}
 
 
 @pytest.mark.parametrize(("word", "told"), [("6h", "6h"), ("7d", "7d"), (None, "1h"), ("", "1h"), ("9y", "1h")])
