@@ -24,9 +24,9 @@ def raw(redis: redis_library.Redis, transactional_db: None) -> StreamLimit:
 
 def test_the_inline_editor_shows_the_loss_and_saves_it_only_when_it_is_ticked(page, raw: StreamLimit) -> None:
     page.goto("/streams/")
-    page.select_option("#refresh", "1")
     page.click(f"#stream-{raw.pk} a.value")
     page.wait_for_selector(f"#maxlen-{raw.pk}:focus")
+    page.select_option("#refresh", "1")  # now: a click that falls into a poll's swap is lost
     page.fill(f"#maxlen-{raw.pk}", "950")
     page.wait_for_selector(".loss:has-text('Keeps all 900 entries, loses nothing unread.')")
     page.fill(f"#maxlen-{raw.pk}", "100")
@@ -47,9 +47,9 @@ def test_the_inline_editor_shows_the_loss_and_saves_it_only_when_it_is_ticked(pa
 
 def test_a_preview_that_comes_after_its_editor_is_gone_stops_no_refresh(page, raw: StreamLimit) -> None:
     page.goto("/streams/")
-    page.select_option("#refresh", "1")
     page.click(f"#stream-{raw.pk} a.value")
     page.wait_for_selector(f"#maxlen-{raw.pk}:focus")
+    page.select_option("#refresh", "1")  # now: a click that falls into a poll's swap is lost
     held: list[object] = []
     page.route("**/preview", lambda route: held.append(route))
     page.fill(f"#maxlen-{raw.pk}", "100")
