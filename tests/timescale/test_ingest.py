@@ -90,13 +90,21 @@ def test_what_the_server_refuses_names_the_table(database):
         merge_rows(driver(), SCANS, [row(at(14), price="1e20")])
 
 
+def test_a_merge_ends_with_the_callers_transaction(migrated_url):
+    """Also where it is the first statement of one."""
+    with psycopg.connect(migrated_url) as own:
+        assert merge_rows(own, VOLUME_SLOTS, [slot(1, 10)]) == 1
+        own.rollback()
+        assert own.execute("SELECT count(*) FROM volume_slots").fetchone() == (0,)
+
+
 def test_asyncio_writes_the_same(migrated_url):
     async def write() -> tuple[int, int, int]:
-        async with await psycopg.AsyncConnection.connect(migrated_url) as own:
+        connect = psycopg.AsyncConnection.connect
+        async with await connect(migrated_url) as own, own.transaction(force_rollback=True):
             copied = await aio.copy_rows(own, SCANS, [row(at(14))])
             merged = await aio.merge_rows(own, SCANS, [row(at(14)), row(at(14) + timedelta(seconds=1))])
             found = await (await own.execute("SELECT count(*) FROM scan_results")).fetchone()
-            await own.rollback()
             return copied, merged, found[0]
 
     assert asyncio.run(write()) == (1, 1, 2)

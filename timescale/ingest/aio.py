@@ -27,6 +27,8 @@ async def merge_rows(
 ) -> int:
     """See timescale.ingest.merge_rows."""
     with naming(table.name):
+        if not connection.autocommit:
+            await connection.execute("SELECT 1")  # see client._inside
         async with connection.transaction(), connection.cursor() as cursor:
             cursor.adapters.register_dumper(dict, JsonbDumper)
             await cursor.execute(table.stage)

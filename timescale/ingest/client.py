@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from contextlib import AbstractContextManager
 from typing import Any
 
 import psycopg
@@ -29,15 +30,22 @@ def merge_rows(connection: psycopg.Connection[Any], table: Table, rows: Iterable
     """The same where keys may be there already: after a retry, or because a row is written again as it grows.
 
     A row that is there stays, or with `replace` becomes the new one. Answers how many went in or were replaced.
-    Raises IngestError.
+    Raises IngestError. Without autocommit the caller's transaction is neither begun nor ended for it.
     """
-    with naming(table.name), connection.transaction(), connection.cursor() as cursor:
+    with naming(table.name), _inside(connection), connection.cursor() as cursor:
         cursor.adapters.register_dumper(dict, JsonbDumper)
         cursor.execute(table.stage)
         cursor.execute(table.clear)
         _copy(cursor, table.copy_staged, rows)
         cursor.execute(table.merge(replace=replace))
         return cursor.rowcount
+
+
+def _inside(connection: psycopg.Connection[Any]) -> AbstractContextManager[psycopg.Transaction]:
+    """A transaction, or a savepoint in the caller's. psycopg would commit the first block of one not yet begun."""
+    if not connection.autocommit:
+        connection.execute("SELECT 1")
+    return connection.transaction()
 
 
 def _copy(cursor: psycopg.Cursor[Any], statement: sql.Composed, rows: Iterable[Row]) -> int:
