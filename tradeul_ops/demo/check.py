@@ -154,7 +154,8 @@ class _Checker:
     # --- the edit ----------------------------------------------------------------------------------------------------
     def edit_limit(self) -> None:
         """Through the web form, while MONITOR watches what the producer, another process, sends afterwards."""
-        (limit_id,) = self._rows("SELECT id FROM streams_streamlimit WHERE stream = %s", EDITED_STREAM)[0]
+        asked = "SELECT id FROM streams_streamlimit WHERE pattern = %s AND NOT is_ceiling"
+        (limit_id,) = self._rows(asked, EDITED_STREAM)[0]
         seen = threading.Event()
         seen_at: list[float] = []
         listening = threading.Event()
@@ -198,7 +199,7 @@ class _Checker:
     # --- streams -----------------------------------------------------------------------------------------------------
     def look_at_streams(self) -> None:
         limits = self._rows(
-            "SELECT stream, maxlen, trim_threshold, hard_maxlen, protect_groups FROM streams_streamlimit WHERE enabled"
+            "SELECT pattern, maxlen, trim_threshold, hard_maxlen, protect_groups FROM streams_streamlimit WHERE enabled"
         )
         overview = self.browser.get("/").text
         for stream, maxlen, threshold, hard_maxlen, protect_groups in limits:
