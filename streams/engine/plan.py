@@ -63,7 +63,7 @@ def plan_trim(state: StreamState, *, limit: Limit, due: bool, held: bool = False
     return Trim(
         stream=limit.stream,
         length=state.length,
-        maxlen=maxlen if limit.protect_groups or limit.maxlen is not None else limit.hard_maxlen or LARGEST,
+        maxlen=limit.hard_maxlen or LARGEST if limit.maxlen is None else limit.maxlen,
         minid=minid,
         hard_maxlen=limit.hard_maxlen if limit.protect_groups else None,
         ignore_groups_idle_for=limit.ignore_groups_idle_for if limit.protect_groups else None,

@@ -5,6 +5,7 @@ from __future__ import annotations
 from datetime import timedelta
 from typing import Any
 
+import pytest
 import redis as redis_library
 
 from streams import store
@@ -62,6 +63,15 @@ def test_what_a_group_has_not_read_is_kept_however_old_until_the_ceiling(redis: 
     assert redis.xlen("orders") == 500
     assert forced.stopped == "at its ceiling"
     assert forced.losses["slow"].undelivered == 300
+
+
+@pytest.mark.parametrize(("approximate", "longest"), [(True, 599), (False, 500)])
+def test_the_ceiling_holds_where_nothing_is_too_old_yet(redis: Redis, approximate: bool, longest: int) -> None:
+    aged(redis)
+    make_group(redis, "orders", "slow")
+    done = trim(redis, by_age(24, hard_maxlen=500, approximate=approximate))
+    assert 500 <= redis.xlen("orders") <= longest
+    assert done.losses["slow"].undelivered == done.forced == 1000 - redis.xlen("orders")
 
 
 def test_ids_that_are_no_times_are_never_too_old(redis: Redis) -> None:

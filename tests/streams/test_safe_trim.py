@@ -3,12 +3,9 @@
 from __future__ import annotations
 
 import time
-from typing import Any
 
 import pytest
 import redis as redis_library
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from streams import store
 from streams.engine.limits import Limit
@@ -172,74 +169,3 @@ def test_a_trim_out_of_time_keeps_what_it_did(redis: Redis) -> None:
     store.trim(redis, trimming, until=time.monotonic() - 1)
     assert (trimming.done, trimming.trimmed) == (False, 0)
     assert trimming.held_by is None
-
-
-class Model:
-    """What each group was given and has not acknowledged, kept beside the server."""
-
-    def __init__(self, client: Redis) -> None:
-        self.client = client
-        self.last = 0
-        self.groups: dict[str, tuple[int, set[int]]] = {}
-
-    def needed(self) -> set[int]:
-        needed: set[int] = set()
-        for delivered, pending in self.groups.values():
-            needed |= pending | set(range(delivered + 1, self.last + 1))
-        return needed
-
-    def apply(self, step: tuple[Any, ...]) -> None:
-        kind, group, amount = step
-        if kind == "add":
-            fill(self.client, "test:model", range(self.last + 1, self.last + amount + 1))
-            self.last += amount
-        elif kind == "join" and group not in self.groups:
-            make_group(self.client, "test:model", group)
-            first = ids(self.client, "test:model")[:1]
-            self.groups[group] = (first[0] - 1 if first else self.last, set())
-        elif kind == "read" and group in self.groups:
-            delivered, pending = self.groups[group]
-            answer = self.client.xreadgroup(group, "c", {"test:model": ">"}, count=amount)
-            given = [int(id.split(b"-")[0]) for id, _ in answer[0][1]] if answer else []
-            self.groups[group] = (max([delivered, *given]), pending | set(given))
-        elif kind == "acknowledge" and group in self.groups:
-            delivered, pending = self.groups[group]
-            done = sorted(pending)[amount % 7 :: 2]
-            if done:
-                self.client.xack("test:model", group, *[f"{n}-0" for n in done])
-            self.groups[group] = (delivered, pending - set(done))
-
-
-steps = st.lists(
-    st.tuples(
-        st.sampled_from(["add", "add", "join", "read", "read", "acknowledge", "trim"]),
-        st.sampled_from(["a", "b"]),
-        st.integers(1, 300),
-    ),
-    max_size=25,
-)
-
-
-@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
-@given(steps=steps, approximate=st.booleans())
-def test_below_the_ceiling_nothing_a_group_needs_is_ever_lost(
-    redis: Redis, steps: list[tuple[Any, ...]], approximate: bool
-) -> None:
-    redis.delete("test:model")
-    model = Model(redis)
-    limit = make_limit("test:model", maxlen=200, hard_maxlen=100_000, approximate=approximate)
-    for step in [*steps, ("trim", "", 0)]:
-        if step[0] != "trim":
-            model.apply(step)
-            continue
-        if redis.xlen("test:model") > 200:
-            needed, before = model.needed(), set(ids(redis, "test:model"))
-            done = trim(redis, limit)
-            left = set(ids(redis, "test:model"))
-            assert needed & before <= left
-            assert left == set(range(min(left), model.last + 1)) & before, "only the oldest go"
-            assert len(left) >= 200
-            assert done.forced == 0
-            oldest_needed = min(needed, default=model.last)
-            must_stay = max(200, len([n for n in before if n >= oldest_needed - 1]))
-            assert len(left) <= must_stay + (100 if approximate else 0), "what nobody needs goes"
