@@ -22,6 +22,8 @@ from streams.producer._trim import Trims
 from streams.producer._xadd import Slot, Slots, Stream
 from streams.producer.errors import NotStarted
 
+SETTLED_AT_ONCE = 500  # streams: an XLEN each with a heartbeat
+
 logger = logging.getLogger(__name__)
 
 
@@ -118,6 +120,17 @@ class Book:
 
     def told(self, streams: Sequence[Stream]) -> None:
         self._told.update(streams)
+
+    def settling(self) -> list[Stream]:
+        """Streams that may be far above their caps."""
+        with self._lock:
+            return [stream for stream, slot in self.slots.items() if slot.settling][:SETTLED_AT_ONCE]
+
+    def settle(self, streams: Sequence[Stream], *, lengths: Sequence[object]) -> None:
+        """`lengths`: what XLEN answered for each; an error of the server is no length."""
+        for stream, length in zip(streams, lengths, strict=True):
+            if isinstance(length, int):
+                self.slots[stream].settle(length)
 
     def stats(self, *, is_running: bool, trims: Trims) -> ProducerStats:
         with self._lock:

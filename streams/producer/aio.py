@@ -29,7 +29,7 @@ from streams.producer._connect import (
     unwrapped,
 )
 from streams.producer._trim import TrimTasks
-from streams.producer._xadd import Fields, Stream, command, tightened
+from streams.producer._xadd import NO_LIMIT, Fields, Stream, command, tightened
 
 logger = logging.getLogger(__name__)
 
@@ -79,7 +79,12 @@ class RedisStreamManager:
         awaited or not, is that pipeline. No coroutine of its own: it costs no more than the client's own xadd.
         """
         slot = self._slots[stream]
-        options = slot.options if maxlen is None else tightened(stream, slot, maxlen)
+        if maxlen is not None:
+            options = tightened(stream, slot, maxlen)
+        elif pipeline is None or slot.adds % slot.carries == 0:
+            options = slot.options
+        else:
+            options = NO_LIMIT
         words = command(stream, slot, data, options, id)
         if pipeline is None:
             sent: Awaitable[Any] = self._client.execute_command(*words)
@@ -174,12 +179,16 @@ class _Keeper:
 
     async def _tell(self) -> None:
         """Refused at maxmemory; said again two seconds later."""
-        untold = self._book.untold()
+        untold, settling = self._book.untold(), self._book.settling()
         pipe = self._client.pipeline(transaction=False)
+        for stream in settling:
+            pipe.xlen(stream)
         pipe.hset(PRODUCERS_KEY, self._book.id, self._book.heartbeat(server_time=await self._client.time()))
         if untold:
             pipe.sadd(KNOWN_KEY, *untold)
-        if not any(isinstance(answer, Exception) for answer in await pipe.execute(raise_on_error=False)):
+        answers = await pipe.execute(raise_on_error=False)
+        self._book.settle(settling, lengths=answers[: len(settling)])
+        if not any(isinstance(answer, Exception) for answer in answers[len(settling) :]):
             self._book.told(untold)
 
 

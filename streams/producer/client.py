@@ -33,7 +33,7 @@ from streams.producer._connect import (
     unwrapped,
 )
 from streams.producer._trim import TrimThread
-from streams.producer._xadd import Fields, Stream, batch_commands, command, tightened
+from streams.producer._xadd import NO_LIMIT, Fields, Stream, batch_commands, command, tightened
 
 BATCH = 100  # four times the entries a second of single calls; 1000 gains nothing more and takes ten times as long
 
@@ -98,7 +98,12 @@ class StreamProducer:
         `maxlen` only tightens the limit in force. With `pipeline` the command is added to it, and it is returned.
         """
         slot = self._slots[stream]
-        options = slot.options if maxlen is None else tightened(stream, slot, maxlen)
+        if maxlen is not None:
+            options = tightened(stream, slot, maxlen)
+        elif pipeline is None or slot.adds % slot.carries == 0:
+            options = slot.options
+        else:
+            options = NO_LIMIT
         words = command(stream, slot, data, options, id)
         return self._execute(*words) if pipeline is None else pipeline.execute_command(*words)
 
@@ -178,12 +183,16 @@ class _Keeper(threading.Thread):
 
     def _tell(self) -> None:
         """Refused at maxmemory; said again two seconds later."""
-        untold = self._book.untold()
+        untold, settling = self._book.untold(), self._book.settling()
         pipe = self._client.pipeline(transaction=False)
+        for stream in settling:
+            pipe.xlen(stream)
         pipe.hset(PRODUCERS_KEY, self._book.id, self._book.heartbeat(server_time=self._client.time()))
         if untold:
             pipe.sadd(KNOWN_KEY, *untold)
-        if not any(isinstance(answer, Exception) for answer in pipe.execute(raise_on_error=False)):
+        answers = pipe.execute(raise_on_error=False)
+        self._book.settle(settling, lengths=answers[: len(settling)])
+        if not any(isinstance(answer, Exception) for answer in answers[len(settling) :]):
             self._book.told(untold)
 
     def stop(self) -> None:

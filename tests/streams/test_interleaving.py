@@ -94,7 +94,7 @@ class Model:
 
     def read(self, name: str, amount: int) -> None:
         group = self.groups[name]
-        answer = self.client.xreadgroup(name, "consumer", {STREAM: ">"}, count=amount)
+        answer = self.client.xreadgroup(name, "consumer", {STREAM: ">"}, count=amount + 1)
         given = [self.number(id) for id, _ in answer[0][1]] if answer else []
         group.delivered = max([group.delivered, *given])
         group.pending |= set(given)
