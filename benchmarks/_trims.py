@@ -66,7 +66,7 @@ def _guides_case(client: redis.Redis, pinger: Pinger) -> Iterator[Row]:
     def enforced() -> None:
         states = store.read_states(client, list(GUIDES_CASE))
         for stream, state in states.items():
-            _trim(client, state, GUIDE_LIMITS[stream])
+            _trim(client, state, GUIDE_LIMITS[stream].limit_of(stream))
         store.read_states(client, list(GUIDES_CASE))
 
     seen = []
@@ -75,7 +75,7 @@ def _guides_case(client: redis.Redis, pinger: Pinger) -> Iterator[Row]:
         with _producing(client):
             seen.append(_watched(client, pinger, enforced))
         lengths = {stream: client.xlen(stream) for stream in GUIDES_CASE}
-        if any(length > GUIDE_LIMITS[stream].maxlen + 100 for stream, length in lengths.items()):
+        if any(length > (GUIDE_LIMITS[stream].maxlen or 0) + 100 for stream, length in lengths.items()):
             raise SystemExit(f"not enforced: {lengths}")
     one = _medians(seen)
     case = "the guide's five streams"

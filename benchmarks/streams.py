@@ -1,9 +1,9 @@
-"""Measures the producer library and trimming on a Valkey of its own, as ratios against redis-py in the same run.
+"""Measures the producer library, sweeps, pages and trimming on servers of its own, as ratios against redis-py.
 
-    python benchmarks/streams.py
+    python benchmarks/streams.py [adding] [editing] [reading] [console] [trimming]
 
 Variants take turns, a figure is the median of its rounds, a ratio that of paired rounds: trust ratios, absolute numbers
-are this machine's. About a minute, and 1.3 GB of memory. A goal that was missed is said in its row.
+are this machine's. About three minutes, and 1.3 GB of memory. A goal that was missed is said in its row.
 
 "Stall" is the longest answer that a process that does nothing but PING got in that time, and includes what the
 machine's scheduler did to it: beside it stands the same with no trim running.
@@ -13,13 +13,12 @@ from __future__ import annotations
 
 import asyncio
 import logging
+import os
 import random
 import sys
 import tempfile
-import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
@@ -29,18 +28,18 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import redis
 import redis.asyncio
+from _edits import editing
 from _measure import Row, in_turn, timed, versus
-from _trims import FILL, trimming
+from _reads import console, enforcing, page, reading
+from _trims import trimming
 
-from streams import store
-from streams.engine.limits import Limit
-from streams.engine.wire import LIMITS_KEY, to_wire
+from streams.engine.rules import Rule
 from streams.producer import RedisStreamManager, StreamProducer
 from tradeul_ops.demo.servers import ValkeyServer, free_port
 
 STREAM = "benchmark"
-LIMIT = Limit(
-    stream=STREAM,
+RULE = Rule(
+    pattern=STREAM,
     maxlen=1000,
     trim_threshold=1000,
     trim_interval=timedelta(seconds=30),
@@ -48,13 +47,14 @@ LIMIT = Limit(
 )
 ENTRY = {"symbol": "NVDA", "price": "181.25", "volume": "1200", "bid": "181.2", "ask": "181.3", "ts": "1770000000000"}
 ROUNDS = 60
+PARTS = ("adding", "editing", "reading", "console", "trimming")
 
 
 # --- adding ----------------------------------------------------------------------------------------------------------
 
 
 def adding(client: redis.Redis) -> Iterator[Row]:
-    with StreamProducer(client, defaults={STREAM: LIMIT}, trim=False) as producer:
+    with StreamProducer(client, defaults={STREAM: RULE}, trim=False) as producer:
 
         def piped(add: Callable[[Any], Any]) -> float:
             def batch() -> None:
@@ -86,7 +86,7 @@ def adding(client: redis.Redis) -> Iterator[Row]:
 
 async def adding_by_asyncio(url: str) -> list[Row]:
     async with redis.asyncio.Redis.from_url(url, protocol=2) as client:
-        manager = RedisStreamManager(client, defaults={STREAM: LIMIT}, trim=False)
+        manager = RedisStreamManager(client, defaults={STREAM: RULE}, trim=False)
         await manager.start()
 
         async def piped(ours: bool) -> None:
@@ -119,100 +119,9 @@ async def adding_by_asyncio(url: str) -> list[Row]:
     ]
 
 
-# --- an edit ---------------------------------------------------------------------------------------------------------
-
-
-def editing(client: redis.Redis, *, producers: int = 13, edits: int = 250) -> Iterator[Row]:
-    """From before the limits are published until the slowest of the producers has them in force."""
-    obeyed: threading.Semaphore = threading.Semaphore(0)
-    wanted = 0
-
-    def counted(producer: StreamProducer) -> None:
-        take, had = producer._book.take, 0
-
-        def take_and_say(published: Any) -> None:
-            nonlocal had
-            take(published)
-            cap = producer._book.limits[STREAM].maxlen
-            if cap == wanted != had:
-                had = cap
-                obeyed.release()
-
-        producer._book.take = take_and_say  # type: ignore[method-assign]
-
-    def edit(maxlen: int, publish: Callable[[str], Any]) -> float:
-        nonlocal wanted
-        wanted = maxlen
-        began = time.perf_counter()
-        publish(to_wire(replace(LIMIT, maxlen=maxlen, trim_threshold=maxlen)))
-        for _ in range(producers):
-            if not obeyed.acquire(timeout=15):
-                raise SystemExit("an edit did not reach every producer within 15 s")
-        return (time.perf_counter() - began) * 1000
-
-    def publish(text: str) -> None:
-        store.publish_limits(client, {STREAM: text}, compared=store.read_published(client))
-
-    def publish_after_kill(text: str) -> None:
-        client.execute_command("CLIENT", "KILL", "TYPE", "pubsub")
-        publish(text)
-
-    publish(to_wire(LIMIT))
-    running = [StreamProducer(client, name=f"p{n}", trim=False).start() for n in range(producers)]
-    for producer in running:
-        counted(producer)
-    times = []
-    for number in range(edits):
-        time.sleep(random.uniform(0.02, 0.05))
-        times.append(edit(2000 + number, publish))
-    times.sort()
-    p50, p99, worst = times[len(times) // 2], times[len(times) * 99 // 100], times[-1]
-    figures = f"p50 {p50:.1f}, p99 {p99:.1f}, max {worst:.1f} ms"
-    yield Row(
-        f"edit → obeyed by each of {producers} producers, {edits} edits", "", figures, None, "p99 < 20 ms", p99 < 20
-    )
-    for what, act, trials in (
-        ("all subscriptions killed just before it", publish_after_kill, 10),
-        ("HSET by hand, nobody told", lambda text: client.hset(LIMITS_KEY, STREAM, text), 4),
-    ):
-        worst = max(edit(5000 + 100 * trials + trial, act) for trial in range(trials))
-        yield Row(f"the same, {what}, {trials} edits", "", f"max {worst:,.0f} ms", None, "< 3 s", worst < 3000)
-    for producer in running:
-        producer.stop()
-
-
-# --- reading ---------------------------------------------------------------------------------------------------------
-
-
-def reading(client: redis.Redis, *, streams: int = 500) -> Iterator[Row]:
-    names = [f"read:{n}" for n in range(streams)]
-    for name in names:
-        client.eval(FILL, 1, name, 200, 200)
-        for group in ("scanner", "gateway"):
-            client.xgroup_create(name, group, "0")
-
-    def raw() -> None:
-        pipe = client.pipeline(transaction=False)
-        for name in names:
-            pipe.xlen(name)
-            pipe.xinfo_groups(name)
-            pipe.memory_usage(name, samples=0)
-        pipe.execute()
-
-    base, ours = in_turn(lambda: timed(raw, 1), lambda: timed(lambda: store.read_states(client, names), 1), rounds=30)
-    yield versus(
-        f"state of {streams} streams; redis-py: XLEN, XINFO GROUPS, MEMORY USAGE in one pipeline",
-        base,
-        ours,
-        goal=1.2,
-        unit="ms",
-    )
-    client.delete(*names)
-
-
 def main() -> None:
     logging.disable(logging.WARNING)  # subscriptions are killed on purpose
-    began = time.monotonic()
+    began, wanted = time.monotonic(), sys.argv[1:] or PARTS
     with tempfile.TemporaryDirectory() as directory:
         server = ValkeyServer(Path(directory), free_port(), options={"save": ""})
         server.start()
@@ -221,13 +130,22 @@ def main() -> None:
             info: Any = client.info("server")
             version = info.get("valkey_version", info["redis_version"])
             print(f"Valkey {version}, redis-py {redis.__version__}, Python {sys.version.split()[0]}\n")
+            print(f"Load of {os.cpu_count()} cores at the start: {os.getloadavg()[0]:.1f}\n")
             print("| what | redis-py | this library | ratio | goal |\n|---|---|---|---|---|")
-            show(adding(client))
-            show(asyncio.run(adding_by_asyncio(server.url)))
-            show(editing(client))
-            show(reading(client))
+            if "adding" in wanted:
+                show(adding(client))
+                show(asyncio.run(adding_by_asyncio(server.url)))
+            if "editing" in wanted:
+                show(editing(client, server, RULE))
+            if "reading" in wanted:
+                show(reading(client))
+            if "console" in wanted:
+                with console(Path(directory), server):
+                    show(enforcing(client))
+                    show(page(client))
             client.flushall()
-            show(trimming(client))
+            if "trimming" in wanted:
+                show(trimming(client))
             client.close()
         finally:
             server.stop()

@@ -7,11 +7,12 @@ from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
 
-from streams.engine.ids import EntryId, parse_id
+from streams.engine.ids import parse_id
 
 # Ids are milliseconds only where the server made them up: before September 2001 they are somebody's own numbers.
 EARLIEST_MS = 10**12
 CLOCKS_APART_MS = 24 * 3600 * 1000
+_WORDS = [b"name", b"consumers", b"pending", b"last-delivered-id", b"entries-read", b"lag"]  # of XINFO GROUPS
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,12 @@ class StreamState:
 
 
 def lag_of(
-    said: int | None, *, length: int, last_delivered: EntryId, first: EntryId | None, last: EntryId | None
+    said: int | None,
+    *,
+    length: int,
+    last_delivered: tuple[int, int],
+    first: tuple[int, int] | None,
+    last: tuple[int, int] | None,
 ) -> int | None:
     """The lag of a group, corrected by what is certain.
 
@@ -103,29 +109,39 @@ def state_from_reply(stream: str, *, reply: Sequence[Any] | None) -> StreamState
     """The value of what read_state.lua answers."""
     if not reply:
         return StreamState(stream=stream)
-    length, size, entries_added, first, last, groups, newest_bytes, server_ms = reply
-    first_id, last_id = (parse_id(name) if name else None for name in (first, last))
+    length, size, entries_added, first, last, groups, newest_bytes, (seconds, micros) = reply
+    first_place, last_place = _place(first) if first else None, _place(last)
     return StreamState(
         stream=stream,
         exists=True,
         length=length,
         bytes=size,
         entries_added=entries_added,
-        first_id=str(first_id) if first_id else None,
-        last_id=str(last_id) if last_id else None,
-        groups=tuple(
-            GroupState(
-                name=text(name),
-                lag=lag_of(lag, length=length, last_delivered=parse_id(delivered), first=first_id, last=last_id),
-                pending=pending,
-                consumers=consumers,
-                last_delivered_id=text(delivered),
-            )
-            for name, consumers, pending, delivered, lag in groups
-        ),
+        first_id=text(first) if first else None,
+        last_id=text(last),
+        groups=tuple([_group(flat, length, first_place, last_place) for flat in groups]),
         newest_entry_bytes=newest_bytes,
-        server_ms=int(server_ms),
+        server_ms=int(seconds) * 1000 + int(micros) // 1000,
     )
+
+
+def _group(flat: Sequence[Any], length: int, first: tuple[int, int] | None, last: tuple[int, int]) -> GroupState:
+    """Of its words and values in turn: which there are differs by version."""
+    if flat[::2] == _WORDS:  # Redis 7, Valkey: half the time that a dict takes
+        name, consumers, pending, delivered, lag = flat[1], flat[3], flat[5], flat[7], flat[11]
+    else:
+        said = {text(word): value for word, value in zip(flat[::2], flat[1::2], strict=True)}
+        name, consumers, pending = said["name"], said["consumers"], said["pending"]
+        delivered, lag = said["last-delivered-id"], said.get("lag")
+    place = _place(delivered)
+    lag = lag_of(lag, length=length, last_delivered=place, first=first, last=last)
+    return GroupState(text(name), lag, pending, consumers, text(delivered))
+
+
+def _place(id: bytes | str) -> tuple[int, int]:
+    """An id as the server writes it, with a fifth of what parse_id does for those of others."""
+    ms, seq = id.split(b"-" if isinstance(id, bytes) else "-")  # type: ignore[arg-type]
+    return int(ms), int(seq)
 
 
 def text(name: bytes | str) -> str:

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from streams.engine.condition import condition_of
 from streams.engine.ids import EntryId
 from streams.engine.plan import NODE_ENTRIES, Skip, Trim, plan_trim
-from streams.engine.state import StreamState, lag_of, state_from_reply
+from streams.engine.state import GroupState, StreamState, lag_of, state_from_reply
 from streams.engine.trimming import SAFE_TRIM, Call, Trimming
 from tests.streams.factories import make_limit
 
@@ -157,12 +157,35 @@ def test_a_lag_is_corrected_by_what_is_certain(
     assert lag_of(said, length=length, last_delivered=EntryId(delivered, 0), first=first, last=last) == lag, why
 
 
-def test_a_group_may_be_called_anything() -> None:
-    read = state_from_reply(
-        "orders", reply=[1, None, None, b"1-0", b"1-0", [[b"\xff", 0, 0, b"1-0", None]], None, b"5"]
-    )
-    assert read.groups[0].name == "\\xff"
-    assert read.entries_added is None
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ((b"name", b"\xff", b"consumers", 2, b"pending", 3, b"last-delivered-id", b"1-0"), "\\xff"),  # 6.2
+        (
+            (
+                b"name",
+                b"a",
+                b"consumers",
+                2,
+                b"pending",
+                3,
+                b"last-delivered-id",
+                b"1-0",
+                b"entries-read",
+                1,
+                b"lag",
+                0,
+            ),
+            "a",
+        ),
+        (("name", "a", "consumers", 2, "pending", 3, "last-delivered-id", "1-0", "lag", 0, "new", 7), "a"),
+    ],
+)
+def test_groups_are_read_as_any_version_has_them(words: tuple[object, ...], name: str) -> None:
+    """And a group may be called anything."""
+    read = state_from_reply("orders", reply=[1, None, None, b"1-0", b"1-0", [list(words)], None, [b"5", b"6000"]])
+    assert read.groups == (GroupState(name, 0, 3, 2, "1-0"),)
+    assert (read.entries_added, read.server_ms) == (None, 5006)
 
 
 def test_no_answer_is_no_stream() -> None:
