@@ -2,9 +2,10 @@
 
 import os
 from datetime import timedelta
+from typing import Any
 
 from celery import Celery
-from celery.signals import heartbeat_sent, setup_logging
+from celery.signals import heartbeat_sent, setup_logging, task_failure, task_prerun, task_success
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradeul_ops.settings")
 
@@ -38,6 +39,7 @@ app.conf.beat_schedule = {
     "drop rows past retention": _every("timescale.enforce_retention", seconds=30),
     "compare policies": _every("timescale.reconcile_policies", seconds=60),
     "sample the tables": _every("timescale.take_samples", minutes=5),
+    "note findings": _every("console.note_findings", seconds=15),
     "prune the audit and sessions": _every("console.prune_history", hours=1),
     "prune stream history": _every("streams.prune_history", hours=1),
     "thin stream samples": _every("streams.prune_samples", minutes=1),
@@ -51,6 +53,28 @@ def _stamp(**_: object) -> None:
     from tradeul_ops import liveness
 
     liveness.stamp("worker")
+
+
+@task_prerun.connect  # type: ignore[untyped-decorator]
+def _started(**_: object) -> None:
+    from tradeul_ops import task_runs
+
+    task_runs.listen()
+    task_runs.started()
+
+
+@task_success.connect  # type: ignore[untyped-decorator]
+def _succeeded(sender: Any = None, **_: object) -> None:
+    from tradeul_ops import task_runs
+
+    task_runs.ended(sender.name)
+
+
+@task_failure.connect  # type: ignore[untyped-decorator]
+def _failed(sender: Any = None, exception: object = None, **_: object) -> None:
+    from tradeul_ops import task_runs
+
+    task_runs.ended(sender.name, why=f"{type(exception).__name__}: {exception}")
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]
