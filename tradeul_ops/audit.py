@@ -31,6 +31,13 @@ def record(*, user_id: int, row: models.Model, flag: int, changes: Mapping[str, 
     )
 
 
+def record_deed(*, user_id: int, name: str, said: str) -> LogEntry:
+    """One line for what somebody did that changed no row, such as running a task now."""
+    return LogEntry.objects.create(
+        user_id=user_id, object_id=name, object_repr=name[:200], action_flag=CHANGED, change_message=said
+    )
+
+
 def values_of(entry: LogEntry) -> dict[str, tuple[Any, Any]]:
     """Field name → (old, new) as recorded: durations in seconds, all else as JSON has it. Empty: none were."""
     try:

@@ -152,7 +152,7 @@ def tables(*rows: HypertableRow) -> HypertablesSummary:
     )
 
 
-def overview(**changes: Any) -> Overview:
+def overview(*, read_at: datetime = NOW, **changes: Any) -> Overview:
     """A panel may be given as its value."""
     seen = NOW - timedelta(seconds=1)
     values: dict[str, Any] = {
@@ -163,7 +163,7 @@ def overview(**changes: Any) -> Overview:
         **changes,
     }
     panels = {
-        name: value if isinstance(value, Panel) else Panel(name.capitalize(), value, NOW)
+        name: value if isinstance(value, Panel) else Panel(name.capitalize(), value, read_at)
         for name, value in values.items()
     }
-    return Overview(**panels, read_at=NOW)
+    return Overview(**panels, read_at=read_at)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from django.urls import reverse
@@ -12,15 +13,21 @@ from tradeul_ops.console.templatetags.figures import bytes_, clock
 
 SEVERITY = {"within": 0, "attention": 1, "unknown": 2, "over": 3}  # a server that is away outranks a slow group
 MEMORY_ATTENTION_RATIO = 0.8
+NAMED = 3  # streams in a sentence
 
 
 @dataclass(frozen=True)
 class Finding:
-    """A plain sentence, what it is about, and the page where it is cured."""
+    """A plain sentence, and the page where it is cured, with what to do there. `key`: what it is about.
 
+    The key stays while the sentence's numbers change; it begins with the panel that the finding comes from.
+    """
+
+    key: str
     condition: str
     text: str
-    link: str = ""
+    link: str
+    action: str
 
 
 @dataclass(frozen=True)
@@ -67,10 +74,13 @@ def _sentence(overview: Overview, found: tuple[Finding, ...]) -> Sentence:
 def _stale(overview: Overview) -> list[Finding]:
     return [
         Finding(
+            f"away/{panel.name}",
             "unknown",
             f"{panel.name} not read since {clock(panel.read_at)}: {panel.error}."
             if panel.read_at
             else f"{panel.name} could not be read: {panel.error}.",
+            reverse("verify"),
+            "Check each server",
         )
         for panel in overview.panels
         if panel.stale
@@ -84,10 +94,13 @@ def _processes(overview: Overview) -> list[Finding]:
     effect = {"worker": "nothing is trimmed, built or dropped", "beat": "nothing new is scheduled"}
     return [
         Finding(
+            f"processes/{late.role}",
             "over",
             f"No {late.role} has said that it lives since {clock(late.last_seen)}: {effect[late.role]}."
             if late.last_seen
             else f"No {late.role} has said that it lives within the hour: {effect[late.role]}.",
+            reverse("jobs"),
+            "See what did not run, and start it",
         )
         for late in processes.late
     ]
@@ -101,29 +114,66 @@ def _memory(overview: Overview) -> list[Finding]:
     if memory.maxmemory_bytes and memory.used_bytes >= MEMORY_ATTENTION_RATIO * memory.maxmemory_bytes:
         condition = "over" if memory.used_bytes >= memory.maxmemory_bytes else "attention"
         text = f"Redis uses {bytes_(memory.used_bytes)} of the {bytes_(memory.maxmemory_bytes)} it may."
-        found.append(Finding(condition, text))
+        largest = f"{reverse('streams:list')}?sort=bytes"
+        found.append(Finding("streams/memory", condition, text, largest, "Lower the limit of the largest stream"))
     if memory.evicts_whole_keys:
         text = f"Redis evicts by {memory.policy}: when full it deletes whole streams with their groups. Use noeviction."
-        found.append(Finding("attention", text))
+        found.append(Finding("streams/eviction", "attention", text, reverse("verify"), "See the command"))
     return found
 
 
 def _things(overview: Overview) -> list[Finding]:
-    found = []
-    if (streams := _fresh(overview.streams)) is not None:
-        for row in (row for row in streams.rows if row.enabled or row.condition == "over"):
-            link = reverse("streams:stream", args=[row.stream])
-            found.append(Finding(row.condition, f"{row.stream}: {row.why}", link))
-            found += [Finding("attention", group.sentence(streams.read_at), link) for group in row.abandoned]
-    if (snapshots := _fresh(overview.snapshots)) is not None:
-        for snapshot in (row for row in snapshots.rows if row.enabled):
-            link = reverse("snapshots:policy", args=[snapshot.policy_id])
-            found.append(Finding(snapshot.condition, f"Snapshot {snapshot.name}: {snapshot.why}", link))
-    if (hypertables := _fresh(overview.hypertables)) is not None:
-        for table in hypertables.rows:
-            link = reverse("hypertables:table", args=[table.policy_id])
-            found.append(Finding(table.condition, f"{table.table}: {table.why}", link))
+    found = [*_streams(overview), *_snapshots(overview), *_hypertables(overview)]
     return [finding for finding in found if finding.condition != "within"]
+
+
+def _streams(overview: Overview) -> Iterator[Finding]:
+    streams = _fresh(overview.streams)
+    if streams is None:
+        return
+    for row in (row for row in streams.rows if row.enabled or row.condition == "over"):
+        link, key = reverse("streams:stream", args=[row.stream]), f"streams/of/{row.stream}"
+        text = f"{row.stream}: {row.why}"
+        if not row.enabled:
+            limit = reverse("streams:limit", args=[row.limit_id])
+            yield Finding(key, row.condition, text, limit, "Switch its limit on")
+        else:
+            yield Finding(key, row.condition, text, link, "See who holds it" if row.held_by else "Look at the stream")
+        for group in row.abandoned:
+            key = f"streams/group/{row.stream}/{group.name}"
+            yield Finding(key, "attention", group.sentence(streams.read_at), link, "Look at the group, destroy it")
+    if streams.unmanaged:
+        yield _unmanaged(streams.unmanaged)
+
+
+def _unmanaged(names: Sequence[str]) -> Finding:
+    """One for all of them: each is cured in the same way, and there may be thousands."""
+    if len(names) == 1:
+        text = f"{names[0]} has no limit and grows until it has one."
+        link = reverse("streams:stream", args=[names[0]])
+        return Finding("streams/unmanaged", "attention", text, link, "Give it a limit")
+    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
+    text = f"{len(names)} streams have no limit and grow until they have one: {', '.join(names[:NAMED])}{more}."
+    return Finding("streams/unmanaged", "attention", text, reverse("producers"), "Give them limits")
+
+
+def _snapshots(overview: Overview) -> Iterator[Finding]:
+    if (snapshots := _fresh(overview.snapshots)) is not None:
+        for row in (row for row in snapshots.rows if row.enabled):
+            link = reverse("snapshots:policy", args=[row.policy_id])
+            key, text = f"snapshots/{row.name}", f"Snapshot {row.name}: {row.why}"
+            yield Finding(key, row.condition, text, link, "Look at its builds")
+
+
+def _hypertables(overview: Overview) -> Iterator[Finding]:
+    if (hypertables := _fresh(overview.hypertables)) is None:
+        return
+    for table in hypertables.rows:
+        link, key = reverse("hypertables:table", args=[table.policy_id]), f"hypertables/{table.table}"
+        yield Finding(key, table.condition, f"{table.table}: {table.why}", link, "Look at its policy and jobs")
+    for view in hypertables.aggregates:
+        link, key = reverse("hypertables:aggregate", args=[view.policy_id]), f"hypertables/{view.view}"
+        yield Finding(key, view.condition, f"{view.view}: {view.why}", link, "Look at its policy and jobs")
 
 
 def _fresh(panel: Panel[Value]) -> Value | None:

@@ -1,4 +1,4 @@
-"""The console's own housekeeping: bounds the audit and the sessions. Touches no app's rows."""
+"""The console's own tasks: bounds the audit and the sessions, notes findings. Touches no app's rows."""
 
 from __future__ import annotations
 
@@ -7,8 +7,11 @@ import logging
 from celery import shared_task
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import InterfaceError, OperationalError
+from django.utils import timezone
 
 from tradeul_ops import audit
+from tradeul_ops.console.findings import judge_and_note
+from tradeul_ops.console.overview import read_overview
 
 AUDIT_KEPT = 50_000  # lines: years of edits by hand
 logger = logging.getLogger(__name__)
@@ -21,3 +24,12 @@ def prune_history() -> None:
         SessionStore.clear_expired()
     except (OperationalError, InterfaceError) as error:
         logger.warning("prune the audit: not this time. %s", " ".join(str(error).split()))
+
+
+@shared_task(name="console.note_findings", ignore_result=True)
+def note_findings() -> None:
+    """So that "since" is when it began, and not when somebody first looked."""
+    try:
+        judge_and_note(read_overview(now=timezone.now()))
+    except (OperationalError, InterfaceError) as error:
+        logger.warning("note findings: not this time. %s", " ".join(str(error).split()))

@@ -2,10 +2,16 @@
 
 from django.urls import path
 
-from tradeul_ops.console import views
+from tradeul_ops.console import pages, views
 
 urlpatterns = [
     path("", views.overview, name="overview"),
+    path("findings/", pages.findings, name="findings"),
+    path("changes/", pages.changes, name="changes"),
+    path("producers/", pages.producers, name="producers"),
+    path("jobs/", pages.jobs, name="jobs"),
+    path("jobs/run", pages.run_job, name="run-job"),
+    path("verify/", pages.verify, name="verify"),
     path("api/v1/internal/memory-metrics", views.memory_metrics, name="memory-metrics"),
     path("health/live", views.live, name="live"),
     path("health/ready", views.ready, name="ready"),

@@ -14,9 +14,9 @@ from django.views.decorators.http import require_safe
 
 from tradeul_ops.access import login_or_token
 from tradeul_ops.connections import broker_redis, data_redis
+from tradeul_ops.console.findings import judge_and_note
 from tradeul_ops.console.memory_metrics import read_memory_metrics
 from tradeul_ops.console.overview import read_overview
-from tradeul_ops.console.sentence import judge
 
 
 @require_safe
@@ -25,7 +25,8 @@ def overview(request: HttpRequest) -> HttpResponse:
     """The whole page, or for a poll the part of it that changes."""
     template = "_overview.html" if request.htmx else "overview.html"
     seen = read_overview(now=timezone.now())
-    return render(request, template, {"overview": seen, "verdict": judge(seen)})
+    findings = judge_and_note(seen)
+    return render(request, template, {"overview": seen, "verdict": findings.verdict, "findings": findings})
 
 
 @require_safe

@@ -86,6 +86,15 @@ def clock(value: datetime | None) -> str:
     return "never" if value is None else f"{value.astimezone(UTC):%H:%M:%S}"
 
 
+@register.filter
+def moment(value: datetime | None, now: datetime) -> str:
+    """The time of day in UTC, with the date where it was another day."""
+    if value is None:
+        return "never"
+    there = value.astimezone(UTC)
+    return clock(value) if there.date() == now.astimezone(UTC).date() else f"{there:%Y-%m-%d %H:%M:%S}"
+
+
 @register.inclusion_tag("_condition.html")
 def condition(word: str, *, told: bool = False) -> dict[str, Any]:
     """A state as shape and word: readable without colour."""
