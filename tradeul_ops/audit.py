@@ -20,7 +20,12 @@ def record(*, user_id: int, row: models.Model, flag: int, changes: Mapping[str, 
     said: dict[str, Any] = {"values": {name: [_kept(old), _kept(new)] for name, (old, new) in changes.items()}}
     fields = [f"{name}: {_plain(old)} → {_plain(new)}" for name, (old, new) in changes.items()]
     # The words that Django's own history shows; `values` are for whoever takes the change back.
-    said[WORDS[flag]] = {"fields": fields} if flag == CHANGED else {}
+    shown: dict[int, dict[str, Any]] = {
+        ADDED: {},
+        CHANGED: {"fields": fields},
+        DELETED: {"name": str(row._meta.verbose_name), "object": str(row)},
+    }
+    said[WORDS[flag]] = shown[flag]
     return LogEntry.objects.create(
         user_id=user_id,
         content_type=ContentType.objects.get_for_model(row),

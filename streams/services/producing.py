@@ -27,7 +27,10 @@ class Unlimited:
 
 @dataclass(frozen=True, slots=True)
 class Producing:
-    """`version`: revision of the published limits. `unlimited`: what grows fastest first; `more`: not looked at."""
+    """`version`: revision of the published limits. `unlimited`: what grows fastest first, then what may grow.
+
+    `more`: streams without a limit that were not looked at.
+    """
 
     producers: tuple[ProducerSeen, ...]
     version: int | None
@@ -58,7 +61,7 @@ def producing_summary(*, now: datetime) -> Producing:
         )
         for name in without[:MOST_UNLIMITED]
     ]
-    unlimited.sort(key=lambda one: (-1 if one.inflow_per_hour is None else -one.inflow_per_hour, one.stream))
+    unlimited.sort(key=_growing_first)
     return Producing(
         producers=store.read_producers(client),
         version=store.read_published(client).version,
@@ -66,3 +69,8 @@ def producing_summary(*, now: datetime) -> Producing:
         more=max(0, len(without) - MOST_UNLIMITED),
         read_at=now,
     )
+
+
+def _growing_first(one: Unlimited) -> tuple[int, float, str]:
+    rank = 1 if one.inflow_per_hour is None else 0 if one.inflow_per_hour else 2
+    return rank, -(one.inflow_per_hour or 0), one.stream
