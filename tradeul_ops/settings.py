@@ -14,13 +14,15 @@ SECRET_KEY = env.text("SECRET_KEY", "only-for-debug-and-never-in-production-" * 
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", ())
 METRICS_TOKEN = env.text("METRICS_TOKEN", "")  # bearer token of /api/v1/internal/memory-metrics; empty: login only
+READ_ONLY = env.boolean("TRADEUL_READ_ONLY", False)  # pages change nothing; tasks go on
+PROXIES = env.integer("PROXIES", 0)  # in front of us that append to X-Forwarded-For
 SNAPSHOT_ORIGINS = env.origins("SNAPSHOT_ORIGINS", ())  # whose pages may read /snapshot/…; empty: only our own
 
 HTTPS = env.boolean("HTTPS", not DEBUG)
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
 SECURE_HSTS_SECONDS = env.integer("HSTS_SECONDS", 31_536_000) if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
-SECURE_REDIRECT_EXEMPT = [r"^health/"]  # probes speak plain HTTP to the container
+SECURE_REDIRECT_EXEMPT = [r"^health/", r"^(healthz|readyz|metrics)$"]  # asked in plain HTTP, beside the container
 if HTTPS:
     SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 X_FRAME_OPTIONS = "DENY"
@@ -67,6 +69,7 @@ INSTALLED_APPS = [
     "timescale",
     "django_htmx",
     "csp",
+    "axes",
     "django.contrib.admin",
     "django.contrib.auth",
     "django.contrib.contenttypes",
@@ -79,14 +82,17 @@ MIDDLEWARE = [
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
+    "tradeul_ops.console.read_only.refuse_changes",
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "tradeul_ops.console.read_only.hide_changes",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "tradeul_ops.console.middleware.DatabaseAway",
+    "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "tradeul_ops.urls"
 WSGI_APPLICATION = "tradeul_ops.wsgi.application"
@@ -101,6 +107,7 @@ TEMPLATES = [
                 "django.contrib.auth.context_processors.auth",
                 "django.contrib.messages.context_processors.messages",
                 "tradeul_ops.console.context.findings",
+                "tradeul_ops.console.read_only.context",
             ]
         },
     }
@@ -114,6 +121,21 @@ LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"
 SESSION_COOKIE_AGE = 12 * 3600  # one shift
+CSRF_COOKIE_HTTPONLY = True  # forms carry the token; no script reads the cookie
+# The throttle is asked first.
+AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]
+AXES_HANDLER = "tradeul_ops.console.throttle.ThrottleHandler"
+AXES_CLIENT_IP_CALLABLE = "tradeul_ops.console.throttle.client_address"
+# Name and address together: a stranger locks out nobody but himself.
+AXES_LOCKOUT_PARAMETERS = [["username", "ip_address"]]
+AXES_FAILURE_LIMIT = 10
+AXES_COOLOFF_TIME = timedelta(minutes=10)
+AXES_RESET_COOL_OFF_ON_FAILURE_DURING_LOCKOUT = False  # an impatient person gets in after ten minutes all the same
+AXES_RESET_ON_SUCCESS = True
+AXES_DISABLE_ACCESS_LOG = True
+AXES_LOCKOUT_TEMPLATE = "login_locked.html"
+AXES_VERBOSE = False
+AXES_SENSITIVE_PARAMETERS = ["username"]  # a password typed as the name must not stand in the log; the address may
 
 STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True  # read where they are, once at the start: nothing to collect, nothing to forget
@@ -150,6 +172,7 @@ LOGGING = {
     "loggers": {
         "django": {"handlers": [], "level": "INFO", "propagate": True},
         "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
+        "axes": {"level": "WARNING"},
         "celery.beat": {"level": "WARNING"},  # one line a task sent, and one a task received, would be all one reads
         "celery.worker.strategy": {"level": "WARNING"},
         "celery.app.trace": {"level": "WARNING"},

@@ -1,4 +1,4 @@
-"""The console's own tasks: bounds the audit and the sessions, notes findings. Touches no app's rows."""
+"""The console's own tasks: bounds the audit, sessions and failed logins, notes findings. Touches no app's rows."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
 from tradeul_ops import audit
+from tradeul_ops.console import throttle
 from tradeul_ops.console.findings import judge_and_note
 from tradeul_ops.console.overview import read_overview
 
@@ -22,6 +23,7 @@ def prune_history() -> None:
     try:
         audit.prune(keep=AUDIT_KEPT)
         SessionStore.clear_expired()
+        throttle.prune(keep=throttle.ATTEMPTS_KEPT)
     except (OperationalError, InterfaceError) as error:
         logger.warning("prune the audit: not this time. %s", " ".join(str(error).split()))
 
