@@ -13,6 +13,9 @@ urlpatterns = [
     path("jobs/run", pages.run_job, name="run-job"),
     path("verify/", pages.verify, name="verify"),
     path("api/v1/internal/memory-metrics", views.memory_metrics, name="memory-metrics"),
+    path("metrics", views.prometheus_metrics, name="metrics"),
+    path("healthz", views.live, name="healthz"),
+    path("readyz", views.ready, name="readyz"),
     path("health/live", views.live, name="live"),
     path("health/ready", views.ready, name="ready"),
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import Any
 
 import redis
@@ -14,6 +15,7 @@ from django.views.decorators.http import require_safe
 
 from tradeul_ops.access import login_or_token
 from tradeul_ops.connections import broker_redis, data_redis
+from tradeul_ops.console import prometheus
 from tradeul_ops.console.findings import judge_and_note
 from tradeul_ops.console.memory_metrics import read_memory_metrics
 from tradeul_ops.console.overview import read_overview
@@ -37,6 +39,14 @@ def memory_metrics(request: HttpRequest) -> JsonResponse:
     return JsonResponse(
         {**metrics, "errors": errors}, status=503 if errors else 200, json_dumps_params={"default": str}
     )
+
+
+@require_safe
+@login_or_token
+def prometheus_metrics(request: HttpRequest) -> HttpResponse:
+    """200 also while a source is away, which is a metric itself: Prometheus would drop the rest of a 503."""
+    text = prometheus.exposition(now=timezone.now(), clock=time.perf_counter)
+    return HttpResponse(text, content_type=prometheus.CONTENT_TYPE)
 
 
 @require_safe
