@@ -19,6 +19,7 @@ from streams.engine.rules import Effective
 from streams.engine.state import GroupState, StreamState
 from streams.models import Enforcement, Stream, TrimRun
 from streams.services import load_rules_and_ids, remember
+from streams.services.rules import FOUND_WITHIN
 from streams.services.trends import UNSEEN, Course, read_courses
 from streams.store import RedisMemory
 from tradeul_ops.connections import data_redis
@@ -116,7 +117,7 @@ def streams_summary(*, now: datetime) -> StreamsSummary:
     return StreamsSummary(
         memory=store.read_memory(client),
         rows=_rows(client, found, ids=ids, enforced=_enforced(totals, now), now=now),
-        unmanaged=tuple(stream.name for stream, effective in found if effective.limit is None and stream.seen_at),
+        unmanaged=tuple(stream.name for stream, effective in found if effective.limit is None and _there(stream, now)),
         producers=store.read_producers(client),
         version=store.read_published(client).version,
         trimmed_entries=totals.trimmed,
@@ -131,8 +132,7 @@ def stream_row(name: str, *, now: datetime) -> StreamRow | None:
     effective = rules.effective(name)
     if effective.limit is None:
         return None
-    remember([name])
-    found = [(stream, effective) for stream in _streams().filter(name=name)]
+    found = [(stream, effective) for stream in _streams().filter(name=name)] or [(_unknown(name), effective)]
     return next(iter(_rows(data_redis(), found, ids=ids, enforced=_enforced(_enforcement(), now), now=now)), None)
 
 
@@ -171,6 +171,18 @@ def _total_adds(rows: tuple[StreamRow, ...]) -> int | None:
     """None before Redis 7, which does not count them."""
     counted = [row.entries_added for row in rows if row.entries_added is not None]
     return sum(counted) if counted or not any(row.exists for row in rows) else None
+
+
+def _there(stream: Stream, now: datetime) -> bool:
+    """Found by one of the last scans; a stream that was deleted is forgotten only after a day."""
+    return stream.seen_at is not None and now - stream.seen_at < FOUND_WITHIN
+
+
+def _unknown(name: str) -> Any:
+    """A stream that was not found yet. Looking at it makes no row: beat would begin to trim it."""
+    stream: Any = Stream(name=name, pk=0)
+    stream.last_trim_id = None
+    return stream
 
 
 def _streams() -> QuerySet[Any]:

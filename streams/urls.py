@@ -1,15 +1,25 @@
 """Addresses of the stream pages."""
 
-from django.urls import path
+from django.urls import path, register_converter
+from django.urls.converters import PathConverter
 
 from streams import views
 from streams.views import groups, history
 
 app_name = "streams"
+
+
+class StreamName(PathConverter):
+    """Any key, also one with a line break in it."""
+
+    regex = r"[\s\S]+"
+
+
+register_converter(StreamName, "stream")
 urlpatterns = [
     path("", views.streams, name="list"),
-    path("of/<path:name>", views.stream, name="stream"),
-    path("trim/<path:name>", views.trim, name="trim"),
+    path("of/<stream:name>", views.stream, name="stream"),
+    path("trim/<stream:name>", views.trim, name="trim"),
     path("changes/<int:entry_id>/revert", views.revert, name="revert"),
     path("limits/new", views.new, name="new"),
     path("limits/<int:limit_id>/", views.limit, name="limit"),

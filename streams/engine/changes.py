@@ -82,10 +82,23 @@ class ChangePreview:
         return not self.needs_consent or accepted_loss >= (ANY_LOSS if at_most is None else at_most)
 
     @property
+    def unbounded(self) -> tuple[str, ...]:
+        """Streams that no limit is for afterwards."""
+        return tuple(change.stream for change in self.changes if change.new.limit is None)
+
+    @property
     def sentence(self) -> str:
-        if not self.is_glob and len(self.losses) == 1:
+        if not self.is_glob and len(self.losses) == 1 and not self.unbounded:
             return self.losses[0].sentence
-        return " ".join(filter(None, (self._matching(), self._winning(), self._losing())))
+        said = (self._matching(), self._winning(), self._losing(), self._leaving())
+        return " ".join(filter(None, said))
+
+    def _leaving(self) -> str:
+        if not self.unbounded:
+            return ""
+        more = f" and {len(self.unbounded) - NAMED} more" if len(self.unbounded) > NAMED else ""
+        grows = "grows" if len(self.unbounded) == 1 else "grow"
+        return f"{', '.join(self.unbounded[:NAMED])}{more} {grows} from then on: no limit is left for it."
 
     def _matching(self) -> str:
         if not self.is_glob:

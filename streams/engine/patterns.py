@@ -113,7 +113,15 @@ def _compiled(pattern: str) -> re.Pattern[str]:
                 place += 1
             written += re.escape(pattern[place])
         place += 1
-    return re.compile(re.sub(r"(?:\.\*)+", ".*", written), re.DOTALL)
+    return re.compile(_atomic(re.split(r"(?:\.\*)+", written)), re.DOTALL)
+
+
+def _atomic(pieces: list[str]) -> str:
+    """What stands between the stars, each found as early as it can be and never again: no name takes long to refuse."""
+    if len(pieces) == 1:
+        return pieces[0]
+    first, *between, last = pieces
+    return "".join([first, *(f"(?>.*?{piece})" for piece in between), ".*", last])
 
 
 def _set(inside: str) -> str:

@@ -85,7 +85,11 @@ local forced = 0
 if hard and length - trimmed > hard and trimmed < budget then
   forced = redis.call('XTRIM', key, 'MAXLEN', '~', ARGV[2], 'LIMIT', budget - trimmed)
   local rest = length - trimmed - forced - hard
-  if exact and rest > 0 and rest <= 100 then forced = forced + redis.call('XTRIM', key, 'MAXLEN', '=', ARGV[2]) end
+  if exact and rest > 0 then -- by the hundred: in one call, huge nodes would stop the server
+    local some = math.min(rest, 100)
+    local oldest = redis.call('XRANGE', key, '-', '+', 'COUNT', some + 1)
+    forced = forced + redis.call('XTRIM', key, 'MINID', '=', oldest[some + 1][1])
+  end
 end
 
 -- What each group lost. Its lag, as the server counts it, is of the entries from its place to the end: as many of them

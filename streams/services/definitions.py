@@ -8,7 +8,7 @@ from datetime import datetime
 from typing import Any, Literal
 
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, transaction
+from django.db import transaction
 
 from streams.engine.definitions import Definition, DefinitionError, DefinitionErrors, write_definitions
 from streams.models import StreamLimit
@@ -55,17 +55,12 @@ def import_definitions(
     Raises LimitsMoved where they are no longer the differences, and DefinitionErrors, also where a limit would take
     more from groups than `accepted_loss`; nothing is changed then.
     """
-    try:
-        with transaction.atomic():
-            rows = {row.rule.key: row for row in StreamLimit.objects.select_for_update().order_by("pk")}
-            if _compare(rows.values(), wanted, prune=prune) != tuple(shown):
-                raise LimitsMoved("Limits were edited meanwhile. Nothing was imported: look at the differences again.")
-            for difference in shown:
-                _apply(difference, rows.get(difference.key), user_id=user_id, now=now, accepted_loss=accepted_loss)
-    except IntegrityError as error:  # somebody added one of these limits: a lock holds rows, not names
-        raise LimitsMoved(
-            "A limit was added meanwhile. Nothing was imported: look at the differences again."
-        ) from error
+    with transaction.atomic():
+        rows = {row.rule.key: row for row in StreamLimit.objects.select_for_update().order_by("pk")}
+        if _compare(rows.values(), wanted, prune=prune) != tuple(shown):
+            raise LimitsMoved("Limits were edited meanwhile. Nothing was imported: look at the differences again.")
+        for difference in shown:
+            _apply(difference, rows.get(difference.key), user_id=user_id, now=now, accepted_loss=accepted_loss)
 
 
 def _apply(difference: Difference, row: StreamLimit | None, *, user_id: int, now: datetime, accepted_loss: int) -> None:

@@ -5,20 +5,18 @@ from __future__ import annotations
 import logging
 from datetime import datetime, timedelta
 
+from django.db.models import Q
+
 from streams import store
-from streams.engine.patterns import matches
 from streams.engine.suggest import Suggestion, suggest_limit
 from streams.models import Stream
-from streams.services.rules import load_rules, remember
+from streams.services.rules import bounded_elsewhere, load_rules, remember
 from tradeul_ops.connections import data_redis
 
 STREAMS_KEPT = 20_000
 LONGEST_NAME = 512  # the column's
 GONE_AFTER = timedelta(hours=24)  # a stream that was not found for so long is forgotten, unless a limit names it
 KEYS_PER_RUN = 200_000  # stepped over; what is left comes next time
-
-# Kept short by whoever writes them, as part of what they are: a limit on them would break a snapshot's chain.
-BOUNDED_ELSEWHERE = ("snapshot:{*}:deltas",)
 
 logger = logging.getLogger(__name__)
 
@@ -29,7 +27,7 @@ def discover_streams(*, now: datetime) -> int:
     """Remembers every stream that it comes upon; returns how many were new. Raises StoreError."""
     client = data_redis()
     seen = store.scan_streams(client, _cursor, keys=KEYS_PER_RUN) | store.read_known(client)
-    found = {name for name in seen if _storable(name) and not any(matches(one, name) for one in BOUNDED_ELSEWHERE)}
+    found = {name for name in seen if _storable(name) and not bounded_elsewhere(name)}
     known = set(Stream.objects.values_list("name", flat=True))
     room = max(0, STREAMS_KEPT - len(known))
     new = sorted(found - known)
@@ -49,7 +47,8 @@ def _storable(name: str) -> bool:
 
 
 def _forget(*, now: datetime) -> None:
-    gone = Stream.objects.filter(seen_at__lt=now - GONE_AFTER).exclude(name__in=load_rules().exact_streams)
+    unseen = Q(seen_at__lt=now - GONE_AFTER) | Q(seen_at=None, first_seen_at__lt=now - GONE_AFTER)
+    gone = Stream.objects.filter(unseen).exclude(name__in=load_rules().exact_streams)
     gone.delete()
 
 

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from datetime import datetime
 from functools import partial
 from typing import Any
 
 from celery import signature
 from django.core.exceptions import ValidationError
-from django.db import transaction
+from django.db import IntegrityError, connection, transaction
 from kombu.exceptions import OperationalError as BrokerError
 
 from streams.engine.changes import ChangePreview
@@ -45,7 +46,8 @@ logger = logging.getLogger(__name__)
 def create_limit(row: StreamLimit, *, user_id: int, now: datetime, accepted_loss: int = 0) -> None:
     """Saves a new row. Raises ValidationError by field, and LossRefused as update_limit does."""
     _check(row)
-    with transaction.atomic():
+    with transaction.atomic(), _one_per_pattern(row):
+        one_edit_at_a_time()
         preview = _agreed(None, row.rule, now=now, accepted_loss=accepted_loss)
         row.updated_at, row.updated_by_id = now, user_id
         row.save(force_insert=True)
@@ -66,6 +68,7 @@ def update_limit(
     if unknown := changes.keys() - set(EDITABLE):
         raise ValueError(f"no operator edits {', '.join(sorted(unknown))}.")
     with transaction.atomic():
+        one_edit_at_a_time()
         row = StreamLimit.objects.select_for_update().get(pk=limit_id)
         changed = {name: (getattr(row, name), new) for name, new in changes.items() if getattr(row, name) != new}
         if not changed:
@@ -79,7 +82,8 @@ def update_limit(
             _tell(preview)
         row.updated_at, row.updated_by_id = now, user_id
         audit.record(user_id=user_id, row=row, flag=audit.CHANGED, changes=changed)
-        row.save(update_fields=[*changed, "updated_at", "updated_by"])
+        with _one_per_pattern(row):
+            row.save(update_fields=[*changed, "updated_at", "updated_by"])
     return row
 
 
@@ -89,12 +93,31 @@ def delete_limit(limit_id: int, *, user_id: int, now: datetime, accepted_loss: i
     Raises LossRefused where that next one takes more from groups.
     """
     with transaction.atomic():
+        one_edit_at_a_time()
         row = StreamLimit.objects.select_for_update().get(pk=limit_id)
         preview = _agreed(row.rule, None, now=now, accepted_loss=accepted_loss)
         removed = {name: (getattr(row, name), None) for name in EDITABLE}
         audit.record(user_id=user_id, row=row, flag=audit.DELETED, changes=removed)
         row.delete()
         _tell(preview)
+
+
+def one_edit_at_a_time() -> None:
+    """Until the transaction ends: a preview is of all rules, and two edits that each lose nothing may lose together."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('streams.edits'))")
+
+
+@contextmanager
+def _one_per_pattern(row: StreamLimit) -> Iterator[None]:
+    """Two that add the same pattern at once: the second is told at its field."""
+    try:
+        with transaction.atomic():
+            yield
+    except IntegrityError as error:
+        if "stream_limit_once_per_pattern" not in str(error):
+            raise
+        raise ValidationError({"pattern": f"{row} has a limit already."}) from error
 
 
 def _check(row: StreamLimit) -> None:

@@ -19,7 +19,7 @@ from streams.engine.state import StreamState
 from streams.engine.trimming import Trimming
 from streams.engine.words import size_text
 from streams.models import Enforcement, Stream, TrimRun
-from streams.services.rules import load_rules, remember
+from streams.services.rules import bounded_elsewhere, load_rules, remember
 from tradeul_ops.connections import data_redis
 from tradeul_ops.locks import one_at_a_time
 from tradeul_ops.runs import Outcome
@@ -101,7 +101,7 @@ def _enforce(rules: Rules, streams: QuerySet[Stream], *, due: Q, now: datetime) 
 
 
 def _enabled(rules: Rules, rows: list[Stream]) -> dict[str, Limit]:
-    found = ((row.name, rules.limit_of(row.name)) for row in rows)
+    found = ((row.name, rules.limit_of(row.name)) for row in rows if not bounded_elsewhere(row.name))
     return {name: limit for name, limit in found if limit is not None and limit.enabled}
 
 

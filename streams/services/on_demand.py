@@ -95,11 +95,11 @@ def trim_agreed(stream: str, *, user_id: int, now: datetime, accepted_loss: int)
     preview = preview_trim(stream, now=now)
     if not preview.allowed_by(accepted_loss):
         raise TrimRefused(preview)
-    report = trim_stream(stream, now=now)
     remember([stream])
-    changes = {"trimmed by hand": (preview.length, preview.length - report.trimmed)}
+    length = None if preview.problem else preview.length
+    changes = {"trimmed by hand, entries before": (None, length)}
     audit.record(user_id=user_id, row=Stream.objects.get(name=stream), flag=audit.CHANGED, changes=changes)
-    return report
+    return trim_stream(stream, now=now)
 
 
 def _runs_of(stream: str, now: datetime) -> list[TrimRun]:

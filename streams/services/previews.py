@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
@@ -142,8 +142,17 @@ def _asked(state: StreamState, *, old: Limit | None, new: Limit, step: bool, now
         now=now,
         cut=None if keep is None else store.read_cut(client, state, keep=keep),
         oldest_pending=store.read_oldest_pending(client, state) if new.protect_groups and step else {},
-        ignored=frozenset() if idle is None else store.read_idle_groups(client, state, idle_for=idle),
+        ignored=_ignored(client, state, idle, step=step),
     )
+
+
+def _ignored(client: Any, state: StreamState, idle: timedelta | None, *, step: bool) -> frozenset[str]:
+    """Groups that may not be waited for; of streams that are not looked into, all of them."""
+    if idle is None:
+        return frozenset()
+    if not step:
+        return frozenset(group.name for group in state.groups)
+    return store.read_idle_groups(client, state, idle_for=idle)
 
 
 def _warnings(edited: Rule | None, after: Rules, streams: set[str]) -> tuple[str, ...]:

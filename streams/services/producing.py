@@ -9,7 +9,7 @@ from streams import store
 from streams.engine.producers import ProducerSeen, producers_sentence
 from streams.engine.trend import inflow_per_hour
 from streams.models import Stream
-from streams.services.rules import load_rules
+from streams.services.rules import FOUND_WITHIN, load_rules
 from streams.services.samples import recent_samples
 from tradeul_ops.connections import data_redis
 
@@ -50,7 +50,7 @@ class Producing:
 def producing_summary(*, now: datetime) -> Producing:
     """The same number of queries and round trips whatever there is. Raises StoreError."""
     client, rules = data_redis(), load_rules()
-    names = Stream.objects.filter(seen_at__isnull=False).values_list("name", flat=True)
+    names = Stream.objects.filter(seen_at__gt=now - FOUND_WITHIN).values_list("name", flat=True)
     without = [name for name in names if rules.effective(name).limit is None]
     recent = recent_samples(without[:MOST_UNLIMITED], now=now)
     unlimited = [

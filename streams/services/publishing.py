@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 
+from redis import RedisError
+
 from streams import store
 from streams.engine.wire import to_wire
 from streams.services.rules import load_rules
@@ -36,5 +38,5 @@ def publish_or_warn() -> None:
     """For after a commit: the edit stands, and the task of the same name makes up for a Redis that is away."""
     try:
         publish_limits()
-    except store.StoreError as error:
+    except (store.StoreError, RedisError) as error:  # a cluster client connects when it is made, before any store
         logger.warning("Limits are not published, producers keep those they have until a later attempt: %s", error)

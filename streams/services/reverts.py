@@ -8,10 +8,10 @@ from typing import Any
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
-from django.db import models
+from django.db import models, transaction
 
 from streams.models import StreamLimit
-from streams.services.edits import EDITABLE, create_limit, delete_limit, update_limit
+from streams.services.edits import EDITABLE, create_limit, delete_limit, one_edit_at_a_time, update_limit
 from tradeul_ops import audit
 
 CHANGES_SHOWN = 20
@@ -52,8 +52,19 @@ def revert_change(entry_id: int, *, user_id: int, now: datetime, accepted_loss: 
     old = {name: _value(name, before) for name, (before, _) in recorded.items()}
     new = {name: _value(name, after) for name, (_, after) in recorded.items()}
     if entry.action_flag == audit.DELETED:
-        create_limit(StreamLimit(**old), user_id=user_id, now=now, accepted_loss=accepted_loss)
+        create_limit(
+            StreamLimit(pk=int(entry.object_id or 0), **old), user_id=user_id, now=now, accepted_loss=accepted_loss
+        )
         return f"{entry.object_repr}: its limit is there again."
+    with transaction.atomic():
+        return _revert(entry, old=old, new=new, user_id=user_id, now=now, accepted_loss=accepted_loss)
+
+
+def _revert(
+    entry: LogEntry, *, old: dict[str, Any], new: dict[str, Any], user_id: int, now: datetime, accepted_loss: int
+) -> str:
+    """One that was added or changed; nobody edits it between the look and the deed."""
+    one_edit_at_a_time()
     row = StreamLimit.objects.filter(pk=int(entry.object_id or 0)).first()
     if row is None:
         raise CannotRevert(f"{entry.object_repr} has been deleted since: take that back first.")

@@ -7,7 +7,7 @@ from typing import Any
 from django.contrib import messages
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.decorators import login_required, permission_required
-from django.core.exceptions import ValidationError
+from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
@@ -20,6 +20,7 @@ from streams.services.previews import LossRefused
 from streams.services.reverts import CannotRevert, revert_change
 from streams.store import StoreError
 from streams.views.limits import INVALID
+from tradeul_ops import audit
 
 
 @require_http_methods(["GET", "HEAD", "POST"])
@@ -51,6 +52,11 @@ def trim(request: HttpRequest, name: str) -> HttpResponse:
 def revert(request: HttpRequest, entry_id: int) -> HttpResponse:
     """Back to where the button stood, with what was done; a loss is asked about on a page of its own."""
     accepted, now = AcceptedLoss(request.POST).number, timezone.now()
+    flag = LogEntry.objects.filter(pk=entry_id).values_list("action_flag", flat=True).first()
+    # Taking back an addition deletes, and taking back a deletion adds.
+    needed = {audit.ADDED: "delete", audit.DELETED: "add"}.get(flag or 0, "change")
+    if not request.user.has_perm(f"streams.{needed}_streamlimit"):
+        raise PermissionDenied
     try:
         messages.success(request, revert_change(entry_id, user_id=request.user.pk, now=now, accepted_loss=accepted))
     except LogEntry.DoesNotExist as error:

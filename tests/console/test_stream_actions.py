@@ -8,6 +8,7 @@ import pytest
 import redis as redis_library
 from django.contrib.auth import get_user_model
 from django.test import Client
+from django.utils import timezone
 
 from streams import services
 from streams.models import Stream, StreamLimit
@@ -27,7 +28,7 @@ def no_limits(db: None) -> None:
 def found(redis: Redis, name: str = "orders", entries: int = 500) -> None:
     fill(redis, name, entries)
     services.remember([name])
-    Stream.objects.update(seen_at="2026-03-02T14:30Z")
+    Stream.objects.update(seen_at=timezone.now())
 
 
 def test_a_stream_without_a_limit_is_listed_and_adopted(

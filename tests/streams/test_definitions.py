@@ -279,7 +279,7 @@ def test_a_limit_that_fails_takes_the_others_with_it(
         real(row, **options)
 
     monkeypatch.setattr(definitions, "create_limit", late)
-    with pytest.raises(LimitsMoved, match="was added meanwhile"):
+    with pytest.raises(DefinitionErrors, match="new has a limit already"):
         import_definitions(wanted, shown=compare_definitions(wanted), user_id=admin_user.pk, now=NOW)
     assert StreamLimit.objects.get().maxlen == 500
     assert not LogEntry.objects.exists()
