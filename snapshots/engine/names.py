@@ -28,3 +28,9 @@ def keys_of(name: str) -> Keys:
     if not re.match(NAME_PATTERN, name):
         raise ValueError(f"{name!r} is no snapshot name: letters, digits, dot, dash and underscore, 64 at most.")
     return Keys(*(f"snapshot:{{{name}}}:{part}" for part in ("full", "deltas", "head", "lease")))
+
+
+def is_chain(stream: str) -> bool:
+    """Whether it is the stream of a snapshot's deltas, which whoever publishes bounds with each full."""
+    found = re.fullmatch(r"snapshot:\{(.+)\}:deltas", stream)
+    return found is not None and re.match(NAME_PATTERN, found[1]) is not None

@@ -71,7 +71,7 @@ def read_effects(changes: Mapping[int, tuple[str, datetime]], *, now: datetime) 
     for place, (change, (stream, at)) in enumerate(changes.items()):
         before, *after = (found.get(place * each + step) for step in range(each))
         steps = tuple(
-            Step(name, measured, ahead=measured is None and now < at + end)
+            Step(name, measured, ahead=False) if now >= at + end else Step(name, None, ahead=True)
             for (name, _, end), measured in zip(STEPS, after, strict=True)
         )
         effects[change] = Effect(stream, before, steps)

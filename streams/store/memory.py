@@ -11,7 +11,10 @@ from streams.store.server import Client, translated
 
 @dataclass(frozen=True, slots=True)
 class RedisMemory:
-    """`maxmemory_bytes` None: no ceiling. In a cluster, sums over its primaries. `version` with the server's name."""
+    """`maxmemory_bytes` None: no ceiling. In a cluster, sums over its primaries. `version` with the server's name.
+
+    `overhead_bytes`: what is used and is no data; None where the server does not say.
+    """
 
     used_bytes: int
     peak_bytes: int
@@ -20,6 +23,7 @@ class RedisMemory:
     policy: str
     version: str
     evicts_whole_keys: bool
+    overhead_bytes: int | None = None
 
 
 def read_memory(client: Client) -> RedisMemory:
@@ -38,6 +42,7 @@ def read_memory(client: Client) -> RedisMemory:
         policy=policy,
         version=f"{str(name).capitalize()} {version}",
         evicts_whole_keys=policy.startswith("allkeys-"),
+        overhead_bytes=sum(info.get("used_memory_overhead", 0) for info in infos) or None,
     )
 
 

@@ -103,9 +103,9 @@ def test_who_may_only_read_is_offered_no_way_back(ana: Client, client: Client, o
 
 def test_its_measured_effect_stands_beside_it(ana: Client, orders: StreamLimit) -> None:
     line = _edit(orders, maxlen=900)
-    at = timezone.now() - timedelta(minutes=30)
+    at = timezone.now() - timedelta(minutes=61)
     LogEntry.objects.filter(pk=line.pk).update(action_time=at)
-    for after, length in ((-15, 5000), (-5, 4990), (20, 2000), (55, 910), (300, 905), (595, 903), (1500, 902)):
+    for after, length in ((-15, 5000), (-5, 4990), (20, 2000), (55, 910), (300, 905), (595, 903), (3500, 902)):
         make_sample(at=at + timedelta(seconds=after), length=length, bytes=length * 10)
     (change,) = ana.get("/changes/").context["changes"].rows
     assert change.effect.before.length == 4990

@@ -59,11 +59,12 @@ def test_while_a_source_can_not_be_read_its_findings_are_not_taken_for_gone(redi
     assert _since(back)["streams/of/orders"] == NOW
 
 
-def test_the_worst_stand_first_and_of_those_the_longest(redis: redis_library.Redis) -> None:
+def test_the_worst_stand_first_as_the_sentence_has_it(redis: redis_library.Redis) -> None:
     _since(overview(streams=streams(HELD)))
     others = stream_row("a", condition="attention", why="held."), stream_row("b", condition="over", why="over.")
     found = judge_and_note(overview(streams=streams(*others, HELD), read_at=NOW + timedelta(minutes=1)))
-    assert [one.finding.key for one in found.standing] == ["streams/of/b", "streams/of/trades", "streams/of/a"]
+    assert [one.finding.key for one in found.standing] == ["streams/of/b", "streams/of/a", "streams/of/trades"]
+    assert found.standing[0].finding.text in found.verdict.sentence.text
 
 
 def test_what_is_remembered_is_bounded(redis: redis_library.Redis) -> None:
@@ -141,6 +142,7 @@ def test_the_overview_shows_the_worst_five(ana: Client, redis: redis_library.Red
 def test_streams_without_a_limit_are_a_finding(redis: redis_library.Redis) -> None:
     found = judge_and_note(overview(streams=streams(unmanaged=("orders",)))).standing
     assert [one.finding.text for one in found] == ["orders has no limit and grows until it has one."]
+    assert judge_and_note(overview(streams=streams(unmanaged=("snapshot:{enriched}:deltas",)))).standing == ()
     many = tuple(f"s{number}" for number in range(5))
     (one,) = judge_and_note(overview(streams=streams(unmanaged=many))).standing
     assert one.finding.text == "5 streams have no limit and grow until they have one: s0, s1, s2 and 2 more."

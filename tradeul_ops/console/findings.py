@@ -27,7 +27,7 @@ class Standing:
 
 @dataclass(frozen=True)
 class Findings:
-    """`standing` the worst first, and of those the longest."""
+    """`standing` in the verdict's order, the worst first."""
 
     verdict: Verdict
     standing: tuple[Standing, ...]
@@ -42,12 +42,5 @@ def judge_and_note(overview: Overview) -> Findings:
     times: Mapping[str, datetime] = {}
     with suppress(redis.RedisError):
         times = since.note(verdict.findings, unread=unread, now=now)
-    standing = [Standing(finding, times.get(finding.key)) for finding in verdict.findings]
-    order = {condition: place for place, condition in enumerate(_in_order(standing))}
-    standing.sort(key=lambda one: (order[one.finding.condition], one.since or now))
-    return Findings(verdict, tuple(standing), unread, now)
-
-
-def _in_order(standing: list[Standing]) -> list[str]:
-    """The conditions as the verdict has them: the worst first."""
-    return list(dict.fromkeys(one.finding.condition for one in standing))
+    standing = tuple(Standing(finding, times.get(finding.key)) for finding in verdict.findings)
+    return Findings(verdict, standing, unread, now)

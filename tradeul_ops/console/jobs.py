@@ -150,7 +150,7 @@ def _task(what: str, name: str, every: timedelta, runs: TaskRuns, now: datetime)
 
 def _judged(every: timedelta, runs: TaskRuns, last: datetime | None, now: datetime) -> tuple[str, str]:
     if last is None:
-        return "unknown", "It has not run since the broker remembers."
+        return "unknown", "Not yet, as far as the broker remembers."
     if now - last > 2 * every + LATE_AFTER:
         return "over", "Late: is there a worker, and beat?"
     if runs.failed and (runs.succeeded is None or runs.failed.at > runs.succeeded.at):

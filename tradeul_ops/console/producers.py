@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
+from snapshots.engine.names import is_chain
 from streams.engine.producers import ProducerSeen
 from streams.services.producing import Producing, producing_summary
 
@@ -54,6 +55,8 @@ rates = Rates()
 def read_producers(*, now: datetime) -> Producers:
     """Raises StoreError."""
     summary = producing_summary(now=now)
+    unlimited = tuple(one for one in summary.unlimited if not is_chain(one.stream))
+    summary = replace(summary, unlimited=unlimited)
     speeds = rates.of(summary.producers)
     rows = [Row(one, one.version == summary.version, speeds[one.id]) for one in summary.producers]
     return Producers(summary, tuple(sorted(rows, key=lambda row: row.holds_newest)))  # who lags, first

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from django.urls import reverse
 
+from snapshots.engine.names import is_chain
 from tradeul_ops.console.overview import Overview
 from tradeul_ops.console.panels import Panel, Value
 from tradeul_ops.console.templatetags.figures import bytes_, clock
@@ -142,8 +143,8 @@ def _streams(overview: Overview) -> Iterator[Finding]:
         for group in row.abandoned:
             key = f"streams/group/{row.stream}/{group.name}"
             yield Finding(key, "attention", group.sentence(streams.read_at), link, "Look at the group, destroy it")
-    if streams.unmanaged:
-        yield _unmanaged(streams.unmanaged)
+    if unmanaged := [name for name in streams.unmanaged if not is_chain(name)]:
+        yield _unmanaged(unmanaged)
 
 
 def _unmanaged(names: Sequence[str]) -> Finding:

@@ -8,11 +8,13 @@ from celery import shared_task
 from django.contrib.sessions.backends.db import SessionStore
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
+from redis import RedisError
 
 from tradeul_ops import audit
 from tradeul_ops.console import throttle
 from tradeul_ops.console.findings import judge_and_note
 from tradeul_ops.console.overview import read_overview
+from tradeul_ops.console.tiles import keep_memory
 
 AUDIT_KEPT = 50_000  # lines: years of edits by hand
 logger = logging.getLogger(__name__)
@@ -30,8 +32,13 @@ def prune_history() -> None:
 
 @shared_task(name="console.note_findings", ignore_result=True)
 def note_findings() -> None:
-    """So that "since" is when it began, and not when somebody first looked."""
+    """So that “since” is when it began, not when somebody first looked; and Redis' memory gets an hour of history."""
     try:
-        judge_and_note(read_overview(now=timezone.now()))
+        overview = read_overview(now=timezone.now())
+        judge_and_note(overview)
+        if overview.streams.value is not None and not overview.streams.stale:
+            keep_memory(overview.streams.value.memory.used_bytes, now=overview.read_at)
+    except RedisError as error:
+        logger.warning("note findings: the broker does not answer. %s", " ".join(str(error).split()))
     except (OperationalError, InterfaceError) as error:
         logger.warning("note findings: not this time. %s", " ".join(str(error).split()))

@@ -6,6 +6,7 @@ by name; the others are still made.
 
 from __future__ import annotations
 
+import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
@@ -58,6 +59,11 @@ class Check:
     @property
     def condition(self) -> str:
         return WORDS[self.state]
+
+    @property
+    def short(self) -> str:
+        """What the command asks, without where."""
+        return "SQL, for psql" if self.how == "SQL" else re.sub(r" -u \S+", "", self.command)
 
 
 @dataclass(frozen=True)
@@ -153,10 +159,9 @@ def _migration_checks() -> Iterator[Check]:
 def _stream_checks(now: datetime) -> Iterator[Check]:
     rows = streams.metrics.streams_summary(now=now).rows
     for row in (row for row in rows if row.enabled):
-        # What a trim may leave: up to where the next one starts, and to the ceiling while a group holds entries.
-        highest = row.hard_maxlen if row.protect_groups and row.hard_maxlen else row.trim_threshold or row.maxlen
         expected = f"about {count(row.maxlen)}" if row.maxlen else f"what is younger than {span(row.max_age)}"
-        expected += f", never above {count(highest)}" if highest else ""
+        if row.protect_groups and row.hard_maxlen:
+            expected += f"; to {count(row.hard_maxlen)} while a group holds it, and what comes between two trims"
         found = count(row.length) if row.condition == "within" else f"{count(row.length)}: {row.why}"
         within = row.condition in ("within", "attention")
         state: State = "cannot tell" if row.condition == "unknown" else "holds" if within else "fails"

@@ -19,6 +19,8 @@ from tradeul_ops.console import prometheus
 from tradeul_ops.console.findings import judge_and_note
 from tradeul_ops.console.memory_metrics import read_memory_metrics
 from tradeul_ops.console.overview import read_overview
+from tradeul_ops.console.saved import saved_so_far
+from tradeul_ops.console.tiles import read_tiles
 
 
 @require_safe
@@ -28,7 +30,8 @@ def overview(request: HttpRequest) -> HttpResponse:
     template = "_overview.html" if request.htmx else "overview.html"
     seen = read_overview(now=timezone.now())
     findings = judge_and_note(seen)
-    return render(request, template, {"overview": seen, "verdict": findings.verdict, "findings": findings})
+    context = {"overview": seen, "verdict": findings.verdict, "findings": findings}
+    return render(request, template, {**context, "tiles": read_tiles(seen), "saved": saved_so_far(seen)})
 
 
 @require_safe

@@ -21,7 +21,7 @@ WIDE, NARROW = (960, 280), (360, 240)
 
 @register.inclusion_tag("_sparkline.html")
 def sparkline(
-    points: Sequence[charts.Point],
+    points: Sequence[charts.Point] | None,
     limit: float | None = None,
     *,
     unit: str = "entries",
@@ -29,7 +29,7 @@ def sparkline(
     over: str = "the last hour",
 ) -> dict[str, Any]:
     """96 × 20: its lowest and highest in words, the last point marked, the limit as a faint line where it is near."""
-    drawn = charts.sparkline(points, limit=limit, gap=gap)
+    drawn = charts.sparkline(points or (), limit=limit, gap=gap)
     word = WORDS[unit]
     title = f"No samples in {over} yet"
     if drawn.lowest is not None and drawn.highest is not None:
@@ -93,7 +93,7 @@ def direction(trend: Any, unit: str = "entries", *, unknown: str = UNKNOWN) -> s
 
 
 @register.filter
-def of(values: Mapping[str, Any] | None, name: str) -> Any:
+def of(values: Mapping[Any, Any] | None, name: Any) -> Any:
     """What stands under a name, or None."""
     return values.get(name) if values else None
 

@@ -1,0 +1,125 @@
+"""What stands beside the overview's figures: an hour of each, and what Redis' memory holds. Judges none.
+
+Its cost does not depend on how many things there are: two queries, one round trip to the broker.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+from snapshots.metrics import BUILT, SnapshotsSummary
+from snapshots.models import SnapshotBuild
+from streams.metrics import StreamsSummary
+from timescale.models import TableSample
+from timescale.services import DATABASE
+from tradeul_ops.charts import Point
+from tradeul_ops.connections import broker_redis
+from tradeul_ops.console.overview import Overview
+from tradeul_ops.console.panels import read
+
+HOUR = timedelta(hours=1)
+MEMORY_KEY = "tradeul:redis:used"  # a list in the broker: “seconds bytes”, the newest first
+MEMORY_KEPT = 240  # an hour, at beat's 15 s
+MEMORY_SECONDS = 2 * 3600  # then it expires
+MOST_BUILDS = 1000  # an hour of one snapshot, at one every 5 s, and some
+
+
+@dataclass(frozen=True)
+class Part:
+    """A part of Redis' memory; `share` in hundredths of what is used, from `start` on."""
+
+    name: str
+    kind: str
+    bytes: int
+    start: float
+    share: float
+
+
+@dataclass(frozen=True)
+class Tiles:
+    """Points are an hour's, from old to new; empty: none are known. `snapshots`: policy id → bytes a delta."""
+
+    memory: tuple[Point, ...]
+    streams: tuple[Point, ...]
+    snapshots: dict[int, tuple[Point, ...]]
+    database: tuple[Point, ...]
+    split: tuple[Part, ...]
+
+
+def read_tiles(overview: Overview) -> Tiles:
+    """Raises no error of a source: what can't be read is empty."""
+    now = overview.read_at
+    streams, snapshots = overview.streams.value, overview.snapshots.value
+    memory = read("Redis' hour", _memory, now=now).value or ()
+    past = read("Snapshots' and tables' hour", _past, now=now).value or ({}, ())
+    return Tiles(
+        memory=memory,
+        streams=_streams(streams) if streams else (),
+        snapshots=past[0],
+        database=past[1],
+        split=split_of(streams, snapshots) if streams else (),
+    )
+
+
+def keep_memory(used_bytes: int, *, now: datetime) -> None:
+    """Redis has no history of its own; beat calls this. Raises redis.RedisError."""
+    pipe = broker_redis().pipeline()
+    pipe.lpush(MEMORY_KEY, f"{now.timestamp():.0f} {used_bytes}")
+    pipe.ltrim(MEMORY_KEY, 0, MEMORY_KEPT - 1)
+    pipe.expire(MEMORY_KEY, MEMORY_SECONDS)
+    pipe.execute()
+
+
+def split_of(streams: StreamsSummary, snapshots: SnapshotsSummary | None) -> tuple[Part, ...]:
+    """Of the used memory. Streams and snapshots are the server's estimates, so that the rest is one too.
+
+    Empty where the server does not say its overhead: then nobody knows what the rest is.
+    """
+    used, overhead = streams.memory.used_bytes, streams.memory.overhead_bytes
+    if overhead is None or used <= 0:
+        return ()
+    parts = {
+        "streams": sum(row.bytes or 0 for row in streams.rows),
+        "snapshots": sum(row.stored_bytes or 0 for row in snapshots.rows) if snapshots else 0,
+    }
+    parts |= {"other": max(0, used - overhead - sum(parts.values())), "overhead": overhead}
+    whole, start, found = max(used, sum(parts.values())), 0.0, []
+    for name, size in parts.items():
+        share = 100 * size / whole
+        found.append(Part(name, name, size, round(start, 2), round(share, 2)))
+        start += share
+    return tuple(found)
+
+
+def _streams(summary: StreamsSummary) -> tuple[Point, ...]:
+    """The bytes of all together; a moment at which one of them is unknown is unknown."""
+    totals: dict[float, float | None] = defaultdict(float)
+    for row in summary.rows:
+        series = row.course.series
+        for at, size in zip(series.times, series.bytes, strict=True):
+            before = totals[at]
+            totals[at] = None if size is None or before is None else before + size
+    return tuple((datetime.fromtimestamp(at, tz=UTC), total) for at, total in sorted(totals.items()))
+
+
+def _memory(*, now: datetime) -> tuple[Point, ...]:
+    said: Any = broker_redis().lrange(MEMORY_KEY, 0, MEMORY_KEPT - 1)
+    points = []
+    for line in reversed(said):
+        at, used = line.split()
+        points.append((datetime.fromtimestamp(float(at), tz=UTC), float(used)))
+    return tuple((at, used) for at, used in points if at >= now - HOUR)
+
+
+def _past(*, now: datetime) -> tuple[dict[int, tuple[Point, ...]], tuple[Point, ...]]:
+    builds: dict[int, list[Point]] = defaultdict(list)
+    newest = SnapshotBuild.objects.filter(kind="delta", outcome__in=BUILT, stored_bytes__isnull=False).order_by("-id")
+    for policy, at, size in newest.values_list("policy", "started_at", "stored_bytes")[:MOST_BUILDS]:
+        if at >= now - HOUR:
+            builds[policy].append((at, float(size)))
+    samples = TableSample.objects.filter(relation=DATABASE, taken_at__gte=now - HOUR).order_by("taken_at")
+    database = tuple((at, size) for at, size in samples.values_list("taken_at", "bytes"))
+    return {policy: tuple(reversed(points)) for policy, points in builds.items()}, database
