@@ -15,7 +15,7 @@ from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
 
 from django.conf import settings
-from django.db import connection
+from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
 
 import snapshots.metrics
@@ -252,8 +252,9 @@ def _delta_checks(now: datetime) -> Iterator[Check]:
 def _guarded(name: str, command: str, checks: Callable[[], Iterable[Check]]) -> Iterator[Check]:
     made: list[Check] = []
     try:
-        for check in checks():
-            made.append(check)
+        with transaction.atomic():  # a query that fails must not take those after it along
+            for check in checks():
+                made.append(check)
     except SOURCE_ERRORS as error:
         why = " ".join(str(error).split()) or type(error).__name__
         made.append(Check(name, "it answers", why, "fails", command))

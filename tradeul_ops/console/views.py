@@ -31,7 +31,7 @@ def overview(request: HttpRequest) -> HttpResponse:
     seen = read_overview(now=timezone.now())
     findings = judge_and_note(seen)
     context = {"overview": seen, "verdict": findings.verdict, "findings": findings}
-    return render(request, template, {**context, "tiles": read_tiles(seen), "saved": saved_so_far(seen)})
+    return render(request, template, {**context, "tiles": read_tiles(seen), "savings": saved_so_far(seen)})
 
 
 @require_safe
