@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 from tradeul_ops.market_sessions import market_sessions
 
@@ -160,6 +160,7 @@ def chart(
     levels: Sequence[Level] = (),
     marks: Sequence[Mark] = (),
     gap: timedelta | None = None,
+    zone: tzinfo = UTC,
     width: int = 960,
     height: int = 280,
 ) -> Chart:
@@ -188,7 +189,7 @@ def chart(
         dots=tuple(run[0] for run in placed if len(run) == 1),
         last=placed[-1][-1] if placed else None,
         values=tuple((y(value), value) for value in values),
-        times=tuple(_times(since, until, x=x, room=(right - LEFT) // 64)),
+        times=tuple(_times(since, until, x=x, room=(right - LEFT) // 64, zone=zone)),
         bands=tuple(_bands(since, until, x=x)),
         levels=tuple(_levels(levels, y=y)),
         marks=tuple(_marks([mark for mark in marks if since <= mark.at <= until], x=x, right=right)),
@@ -239,13 +240,14 @@ def _round_values(highest: float) -> list[float]:
     return [step * number for number in range(max(1, math.ceil(highest / step)) + 1)]
 
 
-def _times(since: datetime, until: datetime, *, x: Place, room: int) -> Iterable[Tick]:
-    """Round times of the day in UTC, as many as there is room for; a day's name where one begins."""
+def _times(since: datetime, until: datetime, *, x: Place, room: int, zone: tzinfo) -> Iterable[Tick]:
+    """Round times of the zone's day, as many as there is room for; a day's name where one begins."""
     step = next((step for step in STEPS if (until - since) / step <= max(room, 2)), STEPS[-1])
-    at = since.astimezone(UTC).replace(hour=0, minute=0, second=0, microsecond=0)
-    while (at := at + step) <= until:
-        if at > since:
-            yield Tick(x(at), f"{at:%a} {at.day}" if (at.hour, at.minute) == (0, 0) else f"{at:%H:%M}")
+    at = since.astimezone(zone).replace(hour=0, minute=0, second=0, microsecond=0)
+    # Steps are those of a wall clock; places are reckoned in UTC, where a day has no jump.
+    while (moment := (at := at + step).astimezone(UTC)) <= until:
+        if moment > since:
+            yield Tick(x(moment), f"{at:%a} {at.day}" if (at.hour, at.minute) == (0, 0) else f"{at:%H:%M}")
 
 
 def _bands(since: datetime, until: datetime, *, x: Place) -> Iterable[Band]:

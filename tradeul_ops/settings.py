@@ -91,6 +91,7 @@ MIDDLEWARE = [
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
+    "tradeul_ops.console.zones.show_in_zone",
     "tradeul_ops.console.middleware.DatabaseAway",
     "axes.middleware.AxesMiddleware",
 ]
@@ -108,6 +109,7 @@ TEMPLATES = [
                 "django.contrib.messages.context_processors.messages",
                 "tradeul_ops.console.context.findings",
                 "tradeul_ops.console.read_only.context",
+                "tradeul_ops.console.zones.context",
             ]
         },
     }

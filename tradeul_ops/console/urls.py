@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from tradeul_ops.console import pages, views
+from tradeul_ops.console import pages, views, zones
 
 urlpatterns = [
     path("", views.overview, name="overview"),
@@ -13,6 +13,7 @@ urlpatterns = [
     path("jobs/run", pages.run_job, name="run-job"),
     path("verify/", pages.verify, name="verify"),
     path("api/v1/internal/memory-metrics", views.memory_metrics, name="memory-metrics"),
+    path("zone", zones.choose, name="zone"),
     path("metrics", views.prometheus_metrics, name="metrics"),
     path("healthz", views.live, name="healthz"),
     path("readyz", views.ready, name="readyz"),

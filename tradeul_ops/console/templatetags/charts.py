@@ -7,10 +7,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
+from django.utils import timezone
 from django.utils.html import format_html
 
 from tradeul_ops import charts, market_sessions
 from tradeul_ops.console.templatetags.figures import UNKNOWN, bytes_, count, span
+from tradeul_ops.console.zones import spell_offset
 
 register = template.Library()
 
@@ -50,8 +52,19 @@ def chart(
     gap: timedelta | None = None,
 ) -> dict[str, Any]:
     """Drawn twice, for wide and for narrow screens, because the letters of an SVG shrink with it."""
+    told_in = timezone.get_current_timezone()
     drawn = [
-        charts.chart(points, since=since, until=until, levels=levels, marks=marks, gap=gap, width=width, height=height)
+        charts.chart(
+            points,
+            since=since,
+            until=until,
+            levels=levels,
+            marks=marks,
+            gap=gap,
+            zone=told_in,
+            width=width,
+            height=height,
+        )
         for width, height in (WIDE, NARROW)
     ]
     word = WORDS[unit]
@@ -65,6 +78,7 @@ def chart(
         "chart": first,
         "levels": [(level, word(level.value)) for level in levels],
         "title": f"{title}: {told}",
+        "zone": spell_offset(until.astimezone(told_in)),
         "sessions": sorted({band.kind: band.name for band in first.bands}.items(), key=_order),
     }
 

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
 from django.utils import timezone
+
+from tradeul_ops.console.zones import spell_offset
 
 register = template.Library()
 
@@ -82,8 +84,14 @@ def ago(value: datetime | None, now: datetime | None = None) -> str:
 
 @register.filter
 def clock(value: datetime | None) -> str:
-    """The time of day in UTC."""
-    return "never" if value is None else f"{value.astimezone(UTC):%H:%M:%S}"
+    """The time of day in the zone that the person chose."""
+    return "never" if value is None else f"{timezone.localtime(value):%H:%M:%S}"
+
+
+@register.filter
+def zone(value: datetime | None) -> str:
+    """What stands after a `clock`: the offset that this moment has in that zone. UTC, UTC−5."""
+    return "" if value is None else spell_offset(timezone.localtime(value))
 
 
 @register.filter

@@ -1,0 +1,12 @@
+// Offers the browser's own time zone beside UTC and New York, and sets a choice without its button.
+"use strict";
+
+const zones = document.getElementById("zone");
+if (zones) {
+  const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
+  const known = [...zones.options].find((option) => option.value === own);
+  if (known && own !== "UTC") known.textContent += " (local)";
+  else if (own && !known) zones.add(new Option(`local · ${own.replaceAll("_", " ")}`, own));
+  zones.form.querySelector("button").hidden = true;
+  zones.addEventListener("change", () => zones.form.requestSubmit());
+}
