@@ -2,27 +2,121 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
+from django.contrib.admin.views.main import ChangeList
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
+from django.utils.html import format_html
 
 from streams import services
 from streams.forms import AdminLimitForm
+from streams.metrics import StreamRow, stream_rows
 from streams.models import StreamLimit, TrimRun
+from streams.services.definitions import export_limits
+from streams.services.on_demand import TrimRefused, trim_agreed
+from streams.store import StoreError
+
+WORST = ("over", "unknown", "attention", "within")
+
+
+@dataclass(frozen=True)
+class Live:
+    """How the streams stand that a limit holds for: their lengths summed, the fullest, the worst."""
+
+    state: str = "–"
+    length: str = "–"
+    usage: str = "–"
+
+    @classmethod
+    def of(cls, rows: Sequence[StreamRow]) -> Live:
+        if not rows:
+            return cls("holds for no stream")
+        lengths, usages = [row.length for row in rows], [row.usage_ratio for row in rows]
+        worst = min((row.condition for row in rows), key=WORST.index)
+        return cls(
+            state=worst if len(rows) == 1 else f"{worst} ({len(rows)} streams)",
+            length="unknown" if None in lengths else f"{sum(lengths):,}",
+            usage="unknown" if None in usages else f"{max(usages):.0%}",
+        )
+
+
+class LiveChangeList(ChangeList):
+    """The rows of a page with what Redis says of their streams, asked once for all of them."""
+
+    def get_results(self, request: HttpRequest) -> None:
+        super().get_results(request)
+        try:
+            rows = list(all_rows(timezone.now()).values())
+        except StoreError:
+            for limit in self.result_list:
+                limit.live = Live("unknown: Redis is away", "unknown", "unknown")
+            return
+        for limit in self.result_list:
+            limit.live = Live.of([row for row in rows if row.limit_id == limit.pk])
+
+
+def all_rows(now: datetime) -> dict[str, StreamRow]:
+    """Raises StoreError."""
+    names = {*services.known_streams(), *services.load_rules().exact_streams}
+    return stream_rows(sorted(names), now=now)
 
 
 @admin.register(StreamLimit)
 class StreamLimitAdmin(admin.ModelAdmin):
     form = AdminLimitForm
-    list_display = ("pattern", "is_ceiling", "priority", "maxlen", "max_age", "max_bytes", "hard_maxlen", "enabled")
+    list_display = ("pattern", "state", "length", "usage", "maxlen", "hard_maxlen", "max_age", "max_bytes")
+    list_display += ("priority", "is_ceiling", "enabled")
     list_filter = ("enabled", "is_ceiling", "protect_groups")
     search_fields = ("pattern", "note")
     readonly_fields = ("updated_at", "updated_by")
-    actions = ("switch_on", "switch_off")
+    actions = ("enforce_now", "switch_on", "switch_off", "export")
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
+        return LiveChangeList
+
+    @admin.display(description="state now")
+    def state(self, obj: StreamLimit) -> str:
+        return obj.live.state
+
+    @admin.display(description="length now")
+    def length(self, obj: StreamLimit) -> str:
+        return obj.live.length
+
+    @admin.display(description="used")
+    def usage(self, obj: StreamLimit) -> str:
+        return obj.live.usage
+
+    @admin.action(description="Enforce the selected limits now, where no group loses by it", permissions=["change"])
+    def enforce_now(self, request: HttpRequest, queryset: QuerySet[StreamLimit]) -> None:
+        now, done, limits = timezone.now(), 0, set(queryset.values_list("pk", flat=True))
+        try:
+            held = [name for name, row in all_rows(now).items() if row.limit_id in limits]
+            for name in held:
+                try:
+                    report = trim_agreed(name, user_id=request.user.pk, now=now, accepted_loss=0)
+                    done += report.trimmed
+                except TrimRefused as error:
+                    page = reverse("streams:trim", args=[name])
+                    said = format_html('{}: {} <a href="{}">Look, and agree to it there</a>', name, error, page)
+                    self.message_user(request, said, messages.WARNING)
+        except StoreError as error:
+            self.message_user(request, f"Stopped: {error}", messages.ERROR)
+            return
+        self.message_user(request, f"Enforced for {len(held)} streams: {done:,} entries went.", messages.SUCCESS)
+
+    @admin.action(description="Export the selected limits as JSON", permissions=["view"])
+    def export(self, request: HttpRequest, queryset: QuerySet[StreamLimit]) -> HttpResponse:
+        document = export_limits(queryset, now=timezone.now())
+        said = {"Content-Disposition": 'attachment; filename="limits.json"'}
+        return HttpResponse(document, content_type="application/json", headers=said)
 
     def save_model(self, request: HttpRequest, obj: StreamLimit, form: AdminLimitForm, change: bool) -> None:
         said = {"user_id": request.user.pk, "now": timezone.now()}

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -128,12 +128,19 @@ def streams_summary(*, now: datetime) -> StreamsSummary:
 
 def stream_row(name: str, *, now: datetime) -> StreamRow | None:
     """One stream's; None where no limit is for it, or it is gone. Raises store.StoreError."""
+    return stream_rows([name], now=now).get(name)
+
+
+def stream_rows(names: Iterable[str], *, now: datetime) -> dict[str, StreamRow]:
+    """Of those that a limit is for, in one round trip to Redis however many they are. Raises store.StoreError."""
     rules, ids = load_rules_and_ids()
-    effective = rules.effective(name)
-    if effective.limit is None:
-        return None
-    found = [(stream, effective) for stream in _streams().filter(name=name)] or [(_unknown(name), effective)]
-    return next(iter(_rows(data_redis(), found, ids=ids, enforced=_enforced(_enforcement(), now), now=now)), None)
+    limited = [name for name in names if rules.effective(name).limit is not None]
+    if not limited:
+        return {}
+    known = {stream.name: stream for stream in _streams().filter(name__in=limited)}
+    found = [(known.get(name) or _unknown(name), rules.effective(name)) for name in limited]
+    rows = _rows(data_redis(), found, ids=ids, enforced=_enforced(_enforcement(), now), now=now)
+    return {row.stream: row for row in rows}
 
 
 def guide_metrics(*, now: datetime) -> dict[str, Any]:

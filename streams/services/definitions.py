@@ -31,9 +31,9 @@ class LimitsMoved(Exception):
     """Somebody changed limits after the differences were shown; nothing was imported."""
 
 
-def export_limits(*, now: datetime) -> str:
-    """Every limit, as the document that `import_definitions` takes back."""
-    return write_definitions(map(_defined, StreamLimit.objects.all()), now=now)
+def export_limits(rows: Iterable[StreamLimit] | None = None, *, now: datetime) -> str:
+    """Every limit, or these, as the document that `import_definitions` takes back."""
+    return write_definitions(map(_defined, StreamLimit.objects.all() if rows is None else rows), now=now)
 
 
 def compare_definitions(wanted: Sequence[Definition], *, prune: bool = False) -> tuple[Difference, ...]:

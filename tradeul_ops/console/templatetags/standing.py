@@ -1,0 +1,26 @@
+"""What an editor in Django's admin has to know first: whether somebody is there to carry an edit out."""
+
+from __future__ import annotations
+
+import redis
+from django import template
+from django.utils import timezone
+
+from tradeul_ops.console.processes import processes_summary
+
+register = template.Library()
+
+WAITS = {
+    "worker": "No worker lives: what you save is kept and told to producers, but nothing is trimmed, built or dropped.",
+    "beat": "No beat lives: what you save is kept and told to producers, but nothing is carried out by itself.",
+}
+
+
+@register.simple_tag
+def standing() -> list[str]:
+    """A sentence for each process that is not there. Empty while all is well."""
+    try:
+        late = processes_summary(now=timezone.now()).late
+    except redis.RedisError:
+        return ["The broker does not answer: what you save is kept, and carried out once it and a worker are back."]
+    return [WAITS[process.role] for process in late]
