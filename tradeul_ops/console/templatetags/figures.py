@@ -96,11 +96,11 @@ def zone(value: datetime | None) -> str:
 
 @register.filter
 def moment(value: datetime | None, now: datetime) -> str:
-    """The time of day in UTC, with the date where it was another day."""
+    """The time of day in the zone that the person chose, with the date where it was another day."""
     if value is None:
         return "never"
-    there = value.astimezone(UTC)
-    return clock(value) if there.date() == now.astimezone(UTC).date() else f"{there:%Y-%m-%d %H:%M:%S}"
+    there = timezone.localtime(value)
+    return clock(value) if there.date() == timezone.localtime(now).date() else f"{there:%Y-%m-%d %H:%M:%S}"
 
 
 @register.inclusion_tag("_condition.html")
