@@ -86,8 +86,9 @@ class Book:
             except WireError as error:
                 if key in self.rules.by_key:
                     rules.append(self.rules.by_key[key])
-                if int(version) != self.version:  # once a version, not every two seconds
-                    logger.warning("Keeping what was known before: %s", error)
+                if int(version) != self.version:  # once a version, not at every reload
+                    said_of_it = str(error).encode("utf-8", "backslashreplace").decode()  # a key may be no text
+                    logger.warning("Keeping what was known before: %s", said_of_it)
         new = Rules(rules)
         with self._lock:
             known, self.version = self.rules == new, int(version)

@@ -14,8 +14,9 @@ from redis.exceptions import RedisClusterException
 ERRORS = (redis.RedisError, RedisClusterException, OSError)
 
 # Limits are read this often whether anything was heard or not: a subscription's connection can hang without any error,
-# and a raw HSET says nothing. A tenth more or less, so that a fleet does not ask in step.
-RELOAD_SECONDS = 2.0
+# and a raw HSET says nothing. A tenth more or less, so that a fleet does not ask in step. Where all connections hang an
+# edit is obeyed after both of these, which is to stay under three seconds.
+RELOAD_SECONDS = 1.5
 ANSWER_SECONDS = 1.0
 STOPS_WITHIN_SECONDS = 0.25
 

@@ -127,7 +127,7 @@ class _Added:
 
 
 class _Keeper:
-    """Reloads every two seconds, which is the truth, and at every word on the channel; see client._Keeper."""
+    """Reloads every second and a half, which is the truth, and at every word on the channel; see client._Keeper."""
 
     def __init__(self, client: Any, book: Book, reloaded: Callable[[], None]) -> None:
         self._book = book
@@ -158,7 +158,7 @@ class _Keeper:
                 try:
                     if not heard.subscribed:
                         await heard.subscribe(CHANNEL)
-                    if await heard.get_message(timeout=STOPS_WITHIN_SECONDS):
+                    if await heard.get_message(timeout=max(0.0, min(STOPS_WITHIN_SECONDS, until - clock()))):
                         break
                 except ERRORS:
                     await asyncio.sleep(STOPS_WITHIN_SECONDS)
@@ -178,7 +178,7 @@ class _Keeper:
             self._away = False
 
     async def _tell(self) -> None:
-        """Refused at maxmemory; said again two seconds later."""
+        """Refused at maxmemory; said again at the next reload."""
         untold, settling = self._book.untold(), self._book.settling()
         pipe = self._client.pipeline(transaction=False)
         for stream in settling:

@@ -140,7 +140,7 @@ class StreamProducer:
 
 
 class _Keeper(threading.Thread):
-    """Reloads every two seconds, which is the truth, and at every word on the channel, which is faster.
+    """Reloads every second and a half, which is the truth, and at every word on the channel, which is faster.
 
     redis-py renews a lost subscription in silence, and what was said in between is gone: so the confirmation of a
     subscription counts as word, too.
@@ -162,7 +162,7 @@ class _Keeper(threading.Thread):
                 try:
                     if not heard.subscribed:
                         heard.subscribe(CHANNEL)
-                    if heard.get_message(timeout=STOPS_WITHIN_SECONDS):
+                    if heard.get_message(timeout=max(0.0, min(STOPS_WITHIN_SECONDS, until - time.monotonic()))):
                         break
                 except ERRORS:
                     self._ended.wait(STOPS_WITHIN_SECONDS)
@@ -182,7 +182,7 @@ class _Keeper(threading.Thread):
             self._away = False
 
     def _tell(self) -> None:
-        """Refused at maxmemory; said again two seconds later."""
+        """Refused at maxmemory; said again at the next reload."""
         untold, settling = self._book.untold(), self._book.settling()
         pipe = self._client.pipeline(transaction=False)
         for stream in settling:

@@ -151,6 +151,7 @@ def _enforce_one(
 
 def _trim(trimming: Trimming, before: StreamState, *, until: float, now: datetime) -> None:
     client, started, after = data_redis(), time.perf_counter(), None
+    begun = _begin(trimming, now=now) if before.groups else None
     try:
         store.trim(client, trimming, until=until)
         if trimming.trimmed:
@@ -158,7 +159,33 @@ def _trim(trimming: Trimming, before: StreamState, *, until: float, now: datetim
     finally:  # what was removed before an error was removed
         if trimming.trimmed:
             took = timedelta(seconds=time.perf_counter() - started)
-            _record_trim(trimming, before, after if isinstance(after, StreamState) else None, now=now, took=took)
+            found = after if isinstance(after, StreamState) else None
+            _record_trim(trimming, before, found, now=now, took=took, begun=begun)
+        elif begun is not None:
+            TrimRun.objects.filter(pk=begun).delete()
+
+
+def _begin(trimming: Trimming, *, now: datetime) -> int | None:
+    """Puts a trim on record that will take what a group may need, before it does: this process may be killed in it.
+
+    The id of the row, which the finished record replaces.
+    """
+    plan = trimming.trim
+    above = plan.length - (plan.length if plan.hard_maxlen is None else plan.hard_maxlen)
+    if above <= 0:
+        return None
+    run = TrimRun.objects.create(
+        stream=plan.stream,
+        started_at=now,
+        finished_at=now,
+        outcome=Outcome.PARTIAL,
+        length_before=plan.length,
+        detail=(
+            f"Began to trim {plan.stream}: {above:,} of its {plan.length:,} entries are above its ceiling. "
+            "Unless it is under way, what went is not known: the worker ended before it could say."
+        ),
+    )
+    return int(run.pk)
 
 
 def _set_holder(row: Stream, holder: str | None) -> None:
@@ -167,9 +194,16 @@ def _set_holder(row: Stream, holder: str | None) -> None:
 
 
 def _record_trim(
-    trimming: Trimming, before: StreamState, after: StreamState | None, *, now: datetime, took: timedelta
+    trimming: Trimming,
+    before: StreamState,
+    after: StreamState | None,
+    *,
+    now: datetime,
+    took: timedelta,
+    begun: int | None,
 ) -> None:
     run = TrimRun(
+        pk=begun,
         stream=before.stream,
         started_at=now,
         finished_at=now + took,

@@ -11,6 +11,8 @@ from streams.engine.wire import CHANNEL, LIMITS_KEY, VERSION_FIELD
 from streams.lua import script
 from streams.store.server import Client, run, translated
 
+VERSION_DIGITS = 15  # what is longer, or no number, is not ours: the script counts from 1 again
+
 
 @dataclass(frozen=True, slots=True)
 class Published:
@@ -25,7 +27,7 @@ def read_published(client: Client) -> Published:
         said: dict[bytes, bytes] = client.hgetall(LIMITS_KEY)
     version = said.pop(VERSION_FIELD.encode(), None)
     limits = {name.decode("utf-8", "surrogateescape"): text for name, text in said.items()}
-    return Published(int(version) if version and version.isdigit() else None, limits)
+    return Published(int(version) if version and version.isdigit() and len(version) <= VERSION_DIGITS else None, limits)
 
 
 def publish_limits(client: Client, wanted: Mapping[str, str], *, compared: Published) -> int | None:

@@ -1,0 +1,253 @@
+"""What fails in the middle of a trim or of a sweep: what is lost, what is on record, and who takes over."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+import redis as redis_library
+from django.db import connection
+
+from streams import services, store
+from streams.engine.plan import plan_trim
+from streams.engine.trimming import Trimming
+from streams.models import Stream, StreamLimit, TrimRun
+from tests.streams.factories import fill, make_group, make_limit, make_row
+from tests.streams.test_producer import publish, soft
+from tradeul_ops import connections
+from tradeul_ops.demo.servers import ValkeyServer, free_port
+from tradeul_ops.runs import Outcome
+
+Redis = redis_library.Redis
+Wait = Callable[..., None]
+NOW = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
+
+# A worker's sweep that stops after its first bite, and waits there to be killed.
+WORKER = """
+import sys, django
+django.setup()
+from datetime import datetime
+from streams import services
+from streams.engine.trimming import Trimming
+
+take = Trimming.take
+def take_once(self, *args, **kwargs):
+    take(self, *args, **kwargs)
+    print("bitten", flush=True)
+    sys.stdin.read()
+Trimming.take = take_once
+services.enforce_limits(datetime.fromisoformat(sys.argv[1]))
+"""
+
+
+def later(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
+
+
+@pytest.fixture
+def no_limits(transactional_db: None) -> None:
+    StreamLimit.objects.all().delete()
+
+
+@pytest.fixture
+def server(tmp_path: Path, settings: Any) -> Iterator[ValkeyServer]:
+    """One to be stopped; settings point at it."""
+    own = ValkeyServer(tmp_path / "own", free_port(), options={"save": "300 1"})
+    own.start()
+    settings.REDIS_URL = own.url
+    yield own
+    own.stop()
+
+
+def killed_in_the_middle(redis_url: str) -> None:
+    """A worker process, by kill -9, between two bites of a trim."""
+    database = connection.settings_dict
+    url = "postgres://{USER}:{PASSWORD}@{HOST}:{PORT}/{NAME}".format(**database)
+    environment = {
+        **os.environ,
+        "DJANGO_SETTINGS_MODULE": "tests.settings",
+        "DATABASE_URL": url,
+        "REDIS_URL": redis_url,
+    }
+    command = [sys.executable, "-c", WORKER, NOW.isoformat()]
+    with subprocess.Popen(command, env=environment, stdin=subprocess.PIPE, stdout=subprocess.PIPE) as worker:
+        assert worker.stdout is not None
+        assert worker.stdout.readline() == b"bitten\n"
+        worker.kill()
+
+
+def test_a_worker_killed_in_the_middle_of_a_trim(
+    redis: Redis, redis_url: str, no_limits: None, wait_until: Wait
+) -> None:
+    """The next sweep goes on with it: nobody has to free a lock, and no turn is lost for longer than an interval."""
+    make_row("long", due_at=NOW - timedelta(seconds=1))
+    make_row("a little long", due_at=NOW)
+    fill(redis, "long", 5000)
+    fill(redis, "a little long", 1150)
+    killed_in_the_middle(redis_url)
+    assert 1100 < redis.xlen("long") < 5000
+    assert not TrimRun.objects.exists()
+
+    wait_until(lambda: services.enforce_limits(later(5)) == 1, "PostgreSQL to see that the worker is gone")
+    run = TrimRun.objects.get()
+    assert (run.stream, run.outcome) == ("long", Outcome.DONE)
+    assert run.trimmed == run.length_before - redis.xlen("long") < 4000, "what it took, and not what the dead one did"
+    assert redis.xlen("long") <= 1099
+    assert redis.xlen("a little long") == 1150, "its turn was taken, and not used"
+    assert set(Stream.objects.values_list("due_at", flat=True)) == {later(29), later(30)}
+    assert services.enforce_limits(later(30)) == 1
+    assert redis.xlen("a little long") <= 1099
+
+
+def test_a_worker_killed_while_it_took_what_a_group_needs(
+    redis: Redis, redis_url: str, no_limits: None, wait_until: Wait
+) -> None:
+    """At the ceiling: what went then nobody can say any more, but that it went is on record."""
+    make_row("orders", due_at=NOW)
+    fill(redis, "orders", 6000)
+    make_group(redis, "orders", "pricing")
+    killed_in_the_middle(redis_url)
+    left = redis.xlen("orders")
+    assert 3099 < left < 6000
+    begun = TrimRun.objects.get()
+    assert (begun.outcome, begun.length_before, begun.length_after) == (Outcome.PARTIAL, 6000, None)
+    assert "3,000 of its 6,000 entries are above its ceiling" in begun.detail
+    assert "what went is not known" in begun.detail
+
+    wait_until(lambda: services.enforce_limits(later(5)) == 1, "PostgreSQL to see that the worker is gone")
+    run = TrimRun.objects.exclude(pk=begun.pk).get()
+    assert run.losses == {"pricing": {"undelivered": left - redis.xlen("orders"), "pending": 0}}
+    assert TrimRun.objects.get(pk=begun.pk).detail == begun.detail
+
+
+def in_the_middle(monkeypatch: pytest.MonkeyPatch, fault: Callable[[], object], *, after: int = 1) -> list[int]:
+    """`fault` happens after that many bites, once; the answer counts them."""
+    bites: list[int] = []
+    take = Trimming.take
+
+    def took(self: Trimming, *args: Any, **kwargs: Any) -> None:
+        take(self, *args, **kwargs)
+        bites.append(self.trimmed)
+        if len(bites) == after:
+            fault()
+
+    monkeypatch.setattr(Trimming, "take", took)
+    return bites
+
+
+def test_scripts_are_flushed_in_the_middle_of_a_trim(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    fill(redis, "orders", 5000)
+    make_group(redis, "orders", "scanner", read=3000, acknowledged=3000)
+    bites = in_the_middle(monkeypatch, redis.script_flush)
+    trimming = planned(redis, hard_maxlen=10_000)
+    store.trim(redis, trimming, until=time.monotonic() + 10)
+    assert trimming.done and len(bites) > 2
+    assert 2000 <= redis.xlen("orders") <= 2099
+
+
+def test_redis_restarts_in_the_middle_of_a_trim(server: ValkeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    client = connections.data_redis()
+    fill(client, "orders", 5000)
+    make_group(client, "orders", "scanner", read=3000, acknowledged=2900)
+
+    def restart() -> None:
+        server.stop()
+        server.start()
+
+    bites = in_the_middle(monkeypatch, restart)
+    trimming = planned(client, hard_maxlen=10_000)
+    store.trim(client, trimming, until=time.monotonic() + 30)
+    assert trimming.done and len(bites) > 2
+    assert client.xrange("orders", "2901-0", "2901-0"), "what is pending is still there"
+    assert 2100 <= client.xlen("orders") <= 2199
+
+
+def test_redis_goes_away_in_the_middle_of_a_sweep(
+    server: ValkeyServer, no_limits: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_row("orders", due_at=NOW)
+    fill(connections.data_redis(), "orders", 5000)
+    in_the_middle(monkeypatch, server.stop)
+    with pytest.raises(store.StoreUnavailable):
+        services.enforce_limits(NOW)
+    outage, run = TrimRun.objects.all()
+    assert (outage.stream, outage.outcome) == (services.WHOLE_SWEEP, Outcome.FAILED)
+    assert (run.stream, run.outcome, run.length_after) == ("orders", Outcome.PARTIAL, None)
+    assert run.trimmed > 0
+    assert Stream.objects.get().due_at == NOW, "its turn is given back"
+    server.start()
+    assert services.enforce_limits(later(5)) == 1
+    assert run.trimmed + TrimRun.objects.first().trimmed == 5000 - connections.data_redis().xlen("orders")
+
+
+def planned(client: Redis, **changes: Any) -> Trimming:
+    read = store.read_states(client, ["orders"])["orders"]
+    assert not isinstance(read, store.StreamError)
+    return Trimming(plan_trim(read, limit=make_limit(**changes), due=True))
+
+
+def test_a_full_server_is_rescued_by_the_next_sweep(server: ValkeyServer, no_limits: None) -> None:
+    client = connections.data_redis()
+    make_row("orders", due_at=NOW)
+    fill(client, "orders", 20_000, size=1024)
+    client.config_set("maxmemory", "8mb")
+    with pytest.raises(redis_library.exceptions.OutOfMemoryError):
+        client.xadd("orders", {"data": b"x"})
+    assert services.enforce_limits(NOW) == 1
+    client.xadd("orders", {"data": b"x"})
+    run = TrimRun.objects.get()
+    assert run.bytes_freed > 15_000_000
+
+
+def test_two_beats_send_every_sweep_twice(redis: Redis, no_limits: None) -> None:
+    for n in range(5):
+        make_row(f"orders:{n}", due_at=NOW)
+        fill(redis, f"orders:{n}", 2000)
+    trimmed: list[int] = []
+    together = threading.Barrier(2)
+
+    def beat() -> None:
+        try:
+            for tick in range(4):
+                together.wait(30)
+                trimmed.append(services.enforce_limits(later(5 * tick)))
+        finally:
+            connection.close()
+
+    beats = [threading.Thread(target=beat) for _ in range(2)]
+    for thread in beats:
+        thread.start()
+    for thread in beats:
+        thread.join()
+    assert sum(trimmed) == TrimRun.objects.count() == 5
+    assert set(Stream.objects.values_list("due_at", flat=True)) == {later(30)}
+
+
+def test_limits_that_vanish_are_published_again(redis: Redis, no_limits: None) -> None:
+    make_row("orders", 500)
+    assert services.publish_limits() == 1
+    before = store.read_published(redis).limits
+    publish(redis, soft(10), soft(20, "strays"))
+    redis.delete("tradeul:streams:limits")
+    assert services.publish_limits() == 1
+    assert store.read_published(redis).limits == before
+
+
+@pytest.mark.parametrize("version", [b"7", b"", b"\xff", b"-1", b"1e9"])
+def test_garbage_among_the_published_limits_is_put_right(redis: Redis, no_limits: None, version: bytes) -> None:
+    make_row("orders", 500)
+    services.publish_limits()
+    before = store.read_published(redis).limits
+    key = "tradeul:streams:limits"
+    redis.hset(key, mapping={"orders": b"\x00\xff{", b"\xff\xfe": b"[]", "": b"null", ":version": version})
+    services.publish_limits()
+    assert store.read_published(redis).limits == before
+    assert (store.read_published(redis).version or 0) > 0
