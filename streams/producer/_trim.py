@@ -165,7 +165,5 @@ class TrimThread:
             logger.warning(NOT_TRIMMED, limit.stream, error)
 
 
-def _words(call: Call) -> tuple[Call, Call]:
-    """What to send, and what instead where the server doesn't know the script."""
-    code = script(str(call[0]))
-    return ("EVALSHA", code.sha, 1, *call[1:]), ("EVAL", code.text, 1, *call[1:])
+def _words(call: Call) -> tuple[tuple[Any, ...], tuple[Any, ...]]:
+    return script(str(call[0])).calls(call[1:2], call[2:])

@@ -44,10 +44,11 @@ class WrongType(StreamError):
 
 
 def run(client: Client, code: Script, *, keys: Sequence[Any], args: Iterable[Any]) -> Any:
+    words, instead = code.calls(keys, args)
     try:
-        return client.execute_command("EVALSHA", code.sha, len(keys), *keys, *args)
+        return client.execute_command(*words)
     except NoScriptError:
-        return client.execute_command("EVAL", code.text, len(keys), *keys, *args)
+        return client.execute_command(*instead)
 
 
 def run_on_each(

@@ -14,6 +14,7 @@ from redis.cluster import RedisCluster
 from streams import store
 from streams.producer import RedisStreamManager, StreamProducer, _process, initialize_stream_manager
 from tests.streams.test_producer import heard, publish, soft
+from tests.streams.test_producer_aio import until
 from tradeul_ops.demo.servers import ValkeyServer, free_port
 
 Redis = redis_library.Redis
@@ -126,9 +127,7 @@ def test_a_cluster_by_asyncio(cluster: Redis, cluster_server: ValkeyServer) -> N
         infos = await manager.get_all_streams_info()
         assert {info["stream"]: info["length"] for info in infos} == {"orders": 20, "trades": 5}
         publish(cluster, soft(10), soft(20, "trades"))
-        async with asyncio.timeout(10):
-            while manager.version != 2:
-                await asyncio.sleep(0.01)
+        await until(lambda: manager.version == 2, "the edit is read")
         await manager.xadd("orders", {"n": 1})
         assert cluster.xlen("orders") == 10
         await manager.stop()
