@@ -2,10 +2,11 @@
 
 from streams.services.discovery import discover_streams, suggestion_for
 from streams.services.edits import EDITABLE, create_limit, delete_limit, update_limit
-from streams.services.enforcement import HISTORY_KEPT, WHOLE_SWEEP, enforce_limit, enforce_limits, prune_history
+from streams.services.enforcement import HISTORY_KEPT, enforce_limit, enforce_limits, prune_history
 from streams.services.inspection import entry_page, group_detail
 from streams.services.previews import LossRefused, preview_limit, preview_rule
 from streams.services.publishing import publish_limits, publish_or_warn
+from streams.services.records import WHOLE_SWEEP
 from streams.services.rules import known_streams, load_rules, load_rules_and_ids, remember
 
 __all__ = [
