@@ -88,6 +88,7 @@ def _enforce(rules: Rules, streams: QuerySet[Stream], *, due: Q, now: datetime) 
     finally:
         for row, due_at in left:
             Stream.objects.filter(pk=row.pk, due_at=row.due_at).update(due_at=due_at)
+        save_what_is_left()
     return trimmed
 
 

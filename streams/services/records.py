@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import logging
-from contextlib import suppress
+import threading
 from dataclasses import asdict
 from datetime import datetime, timedelta
 
@@ -20,7 +20,10 @@ WHOLE_SWEEP = ""  # the stream of a TrimRun that is about all of them
 
 logger = logging.getLogger(__name__)
 
+WRITTEN_AT_ONCE = 50  # one by one they took four fifths of a sweep's time
+
 _unrecorded: list[TrimRun] = []  # at most a sweep's worth: without PostgreSQL the next one reads no limits
+_taking = threading.Lock()
 
 
 def begin_trim(trimming: Trimming, *, now: datetime) -> int | None:
@@ -80,29 +83,35 @@ def record_trim(
 
 
 def _save(run: TrimRun) -> None:
-    """What was trimmed is trimmed: a record that can't be written now is kept for the next sweep."""
-    try:
-        _write(run)
-    except (OperationalError, InterfaceError):
-        _unrecorded.append(run)
-        raise
+    _unrecorded.append(run)
+    if len(_unrecorded) >= WRITTEN_AT_ONCE:
+        save_what_is_left()
 
 
 def save_what_is_left() -> None:
-    with suppress(IndexError):  # another thread may take the last one
-        while True:
-            _save(_unrecorded.pop(0))
+    """What was trimmed is trimmed: records that can't be written now are kept for the next sweep."""
+    with _taking:  # an edit's trim may run beside a sweep
+        runs, _unrecorded[:] = list(_unrecorded), []
+    try:
+        if runs:
+            _write(runs)
+    except (OperationalError, InterfaceError):
+        _unrecorded[:0] = runs
+        raise
 
 
-def _write(run: TrimRun) -> None:
+def _write(runs: list[TrimRun]) -> None:
     with transaction.atomic():
-        run.save()
+        for run in runs:
+            if run.pk is not None:
+                run.save()
+        TrimRun.objects.bulk_create([run for run in runs if run.pk is None])
         Enforcement.objects.get_or_create(id=1)
         Enforcement.objects.filter(id=1).update(
-            trims=F("trims") + 1,
-            trimmed=F("trimmed") + run.trimmed,
-            forced=F("forced") + run.forced,
-            bytes_trimmed=F("bytes_trimmed") + (run.bytes_freed or 0),
+            trims=F("trims") + len(runs),
+            trimmed=F("trimmed") + sum(run.trimmed for run in runs),
+            forced=F("forced") + sum(run.forced for run in runs),
+            bytes_trimmed=F("bytes_trimmed") + sum(run.bytes_freed or 0 for run in runs),
         )
 
 
@@ -131,6 +140,7 @@ def _lost(run: TrimRun) -> str:
 
 def record_failure(stream: str, detail: str, *, now: datetime) -> None:
     """A failure that lasts prolongs its row, so that an outage does not wash the history out."""
+    save_what_is_left()
     latest = TrimRun.objects.filter(stream=stream).first()
     if latest and latest.outcome == Outcome.FAILED and latest.detail == detail:
         TrimRun.objects.filter(pk=latest.pk).update(finished_at=now)

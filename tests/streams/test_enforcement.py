@@ -134,7 +134,7 @@ def test_a_trim_whose_record_could_not_be_written_is_recorded_by_the_next_sweep(
     make_group(redis, "orders", "pricing")
     fill(redis, "orders", 4000)
 
-    def away(run: TrimRun) -> None:
+    def away(runs: list[TrimRun]) -> None:
         raise OperationalError("server closed the connection unexpectedly")
 
     with monkeypatch.context() as patch:
