@@ -37,7 +37,8 @@ class StreamLimitForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        self.fields["pattern"].strip = False  # a key may end with a space, and is another one without it
+        if "pattern" in self.fields:  # not for who may only look, in admin
+            self.fields["pattern"].strip = False  # a key may end with a space, and is another one without it
         if self.instance.pk:
             # What changed is what differs from what this page showed, not from what someone else has saved since:
             # otherwise saving a note would put an old maxlen back.

@@ -231,7 +231,7 @@ def _path(runs: Sequence[Sequence[tuple[float, float]]]) -> str:
 
 def _round_values(highest: float) -> list[float]:
     """0 and a few round numbers above it, the last at or above `highest`."""
-    step = 10.0 ** math.floor(math.log10(highest)) if highest > 0 else 1.0
+    step = 10.0 ** math.floor(math.log10(highest)) if highest > 1e-9 else 1.0
     for fraction in (0.2, 0.25, 0.5, 1, 2):
         if highest <= 5 * step * fraction:
             step *= fraction

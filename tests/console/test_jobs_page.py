@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from datetime import timedelta
 from typing import Any
 
@@ -116,7 +117,7 @@ def test_a_failure_is_told_with_its_text(ana: Client, redis: redis_library.Redis
     tasks.discover_streams.delay()
     settings.REDIS_URL = good
     text = ana.get("/jobs/").content.decode()
-    assert "1 of 15 does not work: look for streams." in text and "Redis does not answer" in text
+    assert re.search(r"1 of \d+ does not work: look for streams\.", text) and "Redis does not answer" in text
 
 
 def test_without_the_broker_the_page_says_so(ana: Client, redis: redis_library.Redis, settings) -> None:

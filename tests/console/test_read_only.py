@@ -57,7 +57,8 @@ def test_pages_say_so_and_offer_no_change(ana: Client, redis: redis_library.Redi
         assert 'class="banner"' in text
         assert ">Save<" not in text and "/maxlen" not in text and "streams/trim/" not in text, address
     listed = ana.get("/admin/streams/streamlimit/").content.decode()
-    assert "Add stream limit" not in listed and 'name="action"' not in listed
+    assert "/admin/streams/streamlimit/add/" not in listed
+    assert "enforce_now" not in listed and "switch_o" not in listed and "export" in listed
 
 
 def test_one_can_still_come_and_go(ana: Client) -> None:

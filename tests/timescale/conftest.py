@@ -103,7 +103,7 @@ def table(empty) -> Edition:
 @contextmanager
 def migrated_database(url: str) -> Iterator[str]:
     with new_database(url) as own, as_default(own) as connection:
-        for app in ("auth", "admin", "sessions"):  # users, the log that audit lines go to, and logins
+        for app in ("auth", "admin", "sessions", "axes"):  # users, the log of audit lines, logins and failed ones
             migrate(app)
         migrate("timescale")
         stop_workers(connection)

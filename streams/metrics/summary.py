@@ -1,113 +1,35 @@
-"""What the pages and the metrics endpoint show of streams, as values. Changes nothing."""
+"""Reads how streams stand, for the pages and the metrics endpoint. Changes nothing but to remember names."""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
 
 from django.db.models import OuterRef, QuerySet, Subquery
 
 from streams import store
-from streams.engine.abandoned import AbandonedGroup
 from streams.engine.condition import Condition, condition_of
 from streams.engine.limits import Limit
 from streams.engine.plan import arithmetic, entry_bytes, in_entries
-from streams.engine.producers import ProducerSeen, producers_sentence
 from streams.engine.rules import Effective
-from streams.engine.state import GroupState, StreamState
+from streams.engine.state import StreamState
+from streams.metrics.values import LastTrim, StreamRow, StreamsSummary
 from streams.models import Enforcement, Stream, TrimRun
 from streams.services import load_rules_and_ids, remember
 from streams.services.rules import FOUND_WITHIN
-from streams.services.trends import UNSEEN, Course, read_courses
-from streams.store import RedisMemory
+from streams.services.trends import read_courses
 from tradeul_ops.connections import data_redis
 from tradeul_ops.runs import Outcome
-
-__all__ = ["GroupState", "LastTrim", "ProducerSeen", "RedisMemory", "StreamRow", "StreamsSummary"]
 
 # Enforcement.ran_at is stamped by every sweep that reached Redis, five seconds apart: six may be missing.
 RUNNING_WITHIN = timedelta(seconds=30)
 
 
-@dataclass(frozen=True)
-class LastTrim:
-    at: datetime
-    trimmed: int
-    forced: int
-    detail: str
-    failed: bool
-
-
-@dataclass(frozen=True)
-class StreamRow:
-    """One stream with the limit that holds for it. None is unknown; of `maxlen`, `max_age`, `max_bytes` no such bound.
-
-    `ceiling_bytes`: what the stream takes once it is at its ceiling, if entries stay as large as they are.
-    `maxlen` is in entries also where `max_bytes` gives it: then `arithmetic` says how. `own` is the pattern whose
-    limit holds, and `limit_id` its row, `is_own` where that is for this stream alone.
-    """
-
-    stream_id: int
-    stream: str
-    limit_id: int
-    own: str
-    is_own: bool
-    enabled: bool
-    exists: bool | None
-    length: int | None
-    maxlen: int | None
-    trim_threshold: int | None
-    trim_interval: timedelta
-    max_age: timedelta | None
-    max_bytes: int | None
-    hard_maxlen: int | None
-    protect_groups: bool
-    approximate: bool
-    usage_ratio: float | None
-    bytes: int | None
-    oldest_age: timedelta | None
-    entries_added: int | None
-    groups: tuple[GroupState, ...]
-    held_by: str | None
-    condition: str
-    why: str
-    arithmetic: str | None
-    ceiling_bytes: int | None
-    last_trim: LastTrim | None
-    course: Course = UNSEEN
-
-    @property
-    def abandoned(self) -> tuple[AbandonedGroup, ...]:
-        return self.course.abandoned
-
-
-@dataclass(frozen=True)
-class StreamsSummary:
-    """`version`: revision of the published limits. `trimmed_*`: since install, bytes as the server estimated them.
-
-    `unmanaged`: streams that were found on the server, and that no limit is for.
-    """
-
-    memory: RedisMemory
-    rows: tuple[StreamRow, ...]
-    unmanaged: tuple[str, ...]
-    producers: tuple[ProducerSeen, ...]
-    version: int | None
-    trimmed_entries: int
-    trimmed_bytes: int
-    read_at: datetime
-
-    @property
-    def producing(self) -> str:
-        """“12 of 13 producers hold v87. polygon_ws on h3 holds v85.” Empty without producers."""
-        return producers_sentence(self.producers, version=self.version)
-
-
 def streams_summary(*, now: datetime) -> StreamsSummary:
     """Raises store.StoreUnavailable when Redis is away."""
-    client, totals = data_redis(), _enforcement()
+    client, totals = data_redis(), read_enforcement()
     rules, ids = load_rules_and_ids()
     streams = list(_streams())
     if missing := set(rules.exact_streams) - {stream.name for stream in streams}:
@@ -116,7 +38,7 @@ def streams_summary(*, now: datetime) -> StreamsSummary:
     found = [(stream, rules.effective(stream.name)) for stream in streams]
     return StreamsSummary(
         memory=store.read_memory(client),
-        rows=_rows(client, found, ids=ids, enforced=_enforced(totals, now), now=now),
+        rows=_rows(client, found, ids=ids, enforced=is_enforced(totals, now), now=now),
         unmanaged=tuple(stream.name for stream, effective in found if effective.limit is None and _there(stream, now)),
         producers=store.read_producers(client),
         version=store.read_published(client).version,
@@ -139,45 +61,8 @@ def stream_rows(names: Iterable[str], *, now: datetime) -> dict[str, StreamRow]:
         return {}
     known = {stream.name: stream for stream in _streams().filter(name__in=limited)}
     found = [(known.get(name) or _unknown(name), rules.effective(name)) for name in limited]
-    rows = _rows(data_redis(), found, ids=ids, enforced=_enforced(_enforcement(), now), now=now)
+    rows = _rows(data_redis(), found, ids=ids, enforced=is_enforced(read_enforcement(), now), now=now)
     return {row.stream: row for row in rows}
-
-
-def guide_metrics(*, now: datetime) -> dict[str, Any]:
-    """The integration guide's two objects, field for field, and more. Raises store.StoreUnavailable."""
-    rows = streams_summary(now=now).rows
-    totals = _enforcement()
-    return {
-        "stats": {
-            "is_running": _enforced(totals, now),
-            "active_trim_tasks": sum(row.enabled for row in rows),
-            "total_adds": _total_adds(rows),
-            "total_trims": totals.trims,
-            "bytes_trimmed": totals.bytes_trimmed,
-            "entries_trimmed": totals.trimmed,
-            "entries_forced": totals.forced,
-        },
-        "details": [
-            {
-                "stream": row.stream,
-                "length": row.length,
-                "maxlen": row.maxlen,
-                "usage_percent": None if row.usage_ratio is None else round(row.usage_ratio * 100, 1),
-                "bytes": row.bytes,
-                "hard_maxlen": row.hard_maxlen,
-                "condition": row.condition,
-                "held_by": row.held_by,
-                "lag": {group.name: group.lag for group in row.groups},
-            }
-            for row in rows
-        ],
-    }
-
-
-def _total_adds(rows: tuple[StreamRow, ...]) -> int | None:
-    """None before Redis 7, which does not count them."""
-    counted = [row.entries_added for row in rows if row.entries_added is not None]
-    return sum(counted) if counted or not any(row.exists for row in rows) else None
 
 
 def _there(stream: Stream, now: datetime) -> bool:
@@ -227,11 +112,11 @@ def _shown(stream: Stream, effective: Effective, state: StreamState | store.Stre
     return named or isinstance(state, store.StreamError) or state.exists
 
 
-def _enforcement() -> Enforcement:
+def read_enforcement() -> Enforcement:
     return Enforcement.objects.first() or Enforcement()
 
 
-def _enforced(totals: Enforcement, now: datetime) -> bool:
+def is_enforced(totals: Enforcement, now: datetime) -> bool:
     return totals.ran_at is not None and now - totals.ran_at <= RUNNING_WITHIN
 
 
