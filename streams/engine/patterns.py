@@ -69,7 +69,24 @@ def _check_brackets(pattern: str) -> None:
                 raise PatternError(r"pattern has a [ without its ]; for the character itself write \[.")
             if end == place + 1 or pattern[place + 1 : end] == "^":
                 raise PatternError("pattern has an empty []: it matches nothing.")
+            _check_ranges(pattern[place + 1 : end])
             place = end + 1
+        else:
+            place += 1
+
+
+def _check_ranges(inside: str) -> None:
+    """A server takes whatever stands behind `x-` for the end of a range, also the ] that was to close, or a backslash."""
+    if not inside.isascii():
+        raise PatternError("pattern has a character in its [] that is no ASCII: a server compares bytes there.")
+    place = int(inside.startswith("^"))
+    while place < len(inside):
+        if inside[place] == "\\":
+            place += 2
+        elif inside[place + 1 : place + 2] == "-":
+            if inside[place + 2 : place + 3] in ("", "\\"):
+                raise PatternError(r"pattern has a - without an end in its []; for the character itself write \-.")
+            place += 3
         else:
             place += 1
 

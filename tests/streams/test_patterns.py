@@ -64,6 +64,9 @@ def test_what_a_pattern_names_and_begins_with(pattern: str, name: str | None, pr
         (r"\orders", "then written orders"),
         ("a[bc", "without its"),
         ("a[]", "matches nothing"),
+        ("a[b-]", "without an end"),
+        ("a[é]", "no ASCII"),
+        ("a[b-\\]]", "without an end"),
         ("*a" * 9, "more than 8"),
     ],
 )
