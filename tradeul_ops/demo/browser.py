@@ -21,11 +21,13 @@ class Page:
 
 
 class _Fields(HTMLParser):
-    """The values a browser would submit for the last form of a page, unchecked boxes left out."""
+    """The values a browser would submit for the form that posts to `path`, unchecked boxes left out."""
 
-    def __init__(self) -> None:
+    def __init__(self, path: str) -> None:
         super().__init__()
-        self.values: dict[str, str] = {}
+        self.path = path
+        self.values: dict[str, str] = {}  # of the form that is open, or of none that matters
+        self.form: dict[str, str] = {}
         self._area = ""
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -33,6 +35,8 @@ class _Fields(HTMLParser):
         name = given.get("name", "")
         if tag == "form":
             self.values = {}
+            if given.get("method") == "post" and given.get("action", "") in ("", self.path):
+                self.form = self.values
         elif tag == "textarea":
             self._area = name
             self.values[name] = ""
@@ -63,9 +67,9 @@ class Browser:
 
     def submit(self, path: str, changes: Mapping[str, str | None]) -> Page:
         """Opens the form at `path`, changes some of its values (None unticks a box) and submits it."""
-        form = _Fields()
+        form = _Fields(path)
         form.feed(self.get(path).text)
-        values = {**form.values, **{name: value for name, value in changes.items() if value is not None}}
+        values = {**form.form, **{name: value for name, value in changes.items() if value is not None}}
         for name in (name for name, value in changes.items() if value is None):
             values.pop(name, None)
         body = urllib.parse.urlencode(values).encode()
