@@ -76,7 +76,7 @@ def _check_brackets(pattern: str) -> None:
 
 
 def _check_ranges(inside: str) -> None:
-    """A server takes whatever stands behind `x-` for the end of a range, also a backslash or the ] that was to close."""
+    """A server takes what stands behind `x-` for the end of a range, also a backslash, or the ] that was to close."""
     if not inside.isascii():
         raise PatternError("pattern has a character in its [] that is no ASCII: a server compares bytes there.")
     place = int(inside.startswith("^"))
