@@ -84,6 +84,7 @@ MIDDLEWARE = [
     "csp.middleware.CSPMiddleware",
     "tradeul_ops.console.read_only.refuse_changes",
     "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.locale.LocaleMiddleware",
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
@@ -103,6 +104,7 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
+            "builtins": ["django.templatetags.i18n"],  # every text of a page is marked
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",
@@ -110,7 +112,7 @@ TEMPLATES = [
                 "tradeul_ops.console.context.findings",
                 "tradeul_ops.console.read_only.context",
                 "tradeul_ops.console.zones.context",
-            ]
+            ],
         },
     }
 ]
@@ -143,7 +145,14 @@ STATIC_URL = "static/"
 WHITENOISE_USE_FINDERS = True  # read where they are, once at the start: nothing to collect, nothing to forget
 STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
 
-LANGUAGE_CODE = "en-us"
+LANGUAGE_CODE = "en"
+LOCALE_PATHS = [BASE_DIR / "locale"]
+# Offered once its catalogue is there: with Django's own alone a page would be half in one language, half in another.
+LANGUAGES = [
+    (code, name)
+    for code, name in (("en", "English"), ("es", "Español"))
+    if code == LANGUAGE_CODE or (BASE_DIR / "locale" / code / "LC_MESSAGES" / "django.mo").exists()
+]
 TIME_ZONE = "UTC"
 USE_TZ = True
 
