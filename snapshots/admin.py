@@ -8,6 +8,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.db.models import QuerySet
 from django.http import HttpRequest
+from django.utils.translation import gettext
 
 from snapshots import services
 from snapshots.forms import SnapshotPolicyForm
@@ -29,7 +30,9 @@ class SnapshotPolicyAdmin(admin.ModelAdmin):
             else:
                 services.create_policy(obj, user_id=request.user.pk)
         except ValidationError as error:  # valid on the page, but not with what someone else saved meanwhile
-            self.message_user(request, f"Not saved: {' '.join(error.messages)}", messages.ERROR)
+            self.message_user(
+                request, gettext("Not saved: {messages}").format(messages=" ".join(error.messages)), messages.ERROR
+            )
 
     def get_deleted_objects(self, objs: Any, request: HttpRequest) -> tuple[list, dict, set, list]:
         """Builds go with their policy, although nobody may delete them alone."""

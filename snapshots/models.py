@@ -9,6 +9,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from snapshots.engine.names import NAME_PATTERN
 from snapshots.engine.plan import Cause, Options, max_chain_of
@@ -21,17 +23,17 @@ LONGEST = timedelta(days=1)
 
 
 class SourceKind(models.TextChoices):
-    HASH = "hash", "hash: symbol → JSON"
-    STRING = "string", "string: one JSON object or list"
-    STREAM_ENTRY = "stream_entry", "the newest entry of a stream"
-    CALLABLE = "callable", "a function that a service registered"
-    MANAGER = "manager", "none: a service publishes it, through its SnapshotManager"
+    HASH = "hash", _("hash: symbol → JSON")
+    STRING = "string", _("string: one JSON object or list")
+    STREAM_ENTRY = "stream_entry", _("the newest entry of a stream")
+    CALLABLE = "callable", _("a function that a service registered")
+    MANAGER = "manager", _("none: a service publishes it, through its SnapshotManager")
 
 
 class Profile(models.TextChoices):
-    EXACT = "exact", "exact: every change is published"
-    GUIDE = "guide", "guide: a ticker waits until its price, rvol, score, volume or change moved enough"
-    OWN = "own", "own: the thresholds below"
+    EXACT = "exact", _("exact: every change is published")
+    GUIDE = "guide", _("guide: a ticker waits until its price, rvol, score, volume or change moved enough")
+    OWN = "own", _("own: the thresholds below")
 
 
 PROFILES = {Profile.EXACT.value: EXACT, Profile.GUIDE.value: GUIDE}
@@ -40,49 +42,54 @@ PROFILES = {Profile.EXACT.value: EXACT, Profile.GUIDE.value: GUIDE}
 class SnapshotPolicy(models.Model):
     """One snapshot: where its records come from, and how often it is published. engine.plan.Options has rules again."""
 
-    name = models.CharField(max_length=64, unique=True, help_text="Part of its keys: snapshot:{name}:full and so on.")
+    name = models.CharField(
+        max_length=64, unique=True, help_text=_("Part of its keys: snapshot:{name}:full and so on.")
+    )
     source_kind = models.CharField(max_length=12, choices=SourceKind.choices, default=SourceKind.HASH)
     source_key = models.CharField(
         max_length=512,
         blank=True,
         default="",
-        help_text="The Redis key, or the name a function was registered by. Empty if a service publishes it.",
+        help_text=_("The Redis key, or the name a function was registered by. Empty if a service publishes it."),
     )
-    build_interval = models.DurationField(default=SHORTEST_INTERVAL, help_text="How often a delta is published.")
+    build_interval = models.DurationField(default=SHORTEST_INTERVAL, help_text=_("How often a delta is published."))
     full_snapshot_interval = models.DurationField(
-        default=timedelta(seconds=300), help_text="How often a full is published: seconds, or hours:minutes:seconds."
+        default=timedelta(seconds=300), help_text=_("How often a full is published: seconds, or hours:minutes:seconds.")
     )
     delta_compression_threshold = models.IntegerField(
-        default=100, help_text="Documents below so many bytes are stored without compression."
+        default=100, help_text=_("Documents below so many bytes are stored without compression.")
     )
-    compression_level = models.SmallIntegerField(default=9, help_text="zstd, from 1 to 19.")
+    compression_level = models.SmallIntegerField(default=9, help_text=_("zstd, from 1 to 19."))
     max_delta_ratio = models.FloatField(
-        default=0.6, help_text="A delta with a larger share of the last full's bytes is published as a full."
+        default=0.6, help_text=_("A delta with a larger share of the last full's bytes is published as a full.")
     )
     profile = models.CharField(
         max_length=5,
         choices=Profile.choices,
         default=Profile.EXACT,
         db_default=Profile.EXACT,
-        help_text="Which small changes may wait. Measured from the last published value, they never add up.",
+        help_text=_("Which small changes may wait. Measured from the last published value, they never add up."),
     )
     thresholds = models.TextField(
         blank=True,
         default="",
         db_default="",
-        help_text="For the profile own, one a line: a field and how far it may be off. price 0.1% (of its published "
-        "value), change_percent 0.5 (in its own units), updated wait (never a reason to publish). * stands for all "
-        "other numbers. Once one change of a ticker is too large, all of its changes are published.",
+        help_text=_(
+            "For the profile own, one a line: a field and how far it may be off. price 0.1% (of its "
+            "published value), change_percent 0.5 (in its own units), updated wait (never a reason to "
+            "publish). * stands for all other numbers. Once one change of a ticker is too large, all of its "
+            "changes are published."
+        ),
     )
     full_ttl = models.DurationField(
         default=timedelta(minutes=15),
-        help_text="When all keys expire after the last build; at least two full intervals.",
+        help_text=_("When all keys expire after the last build; at least two full intervals."),
     )
-    delta_ttl = models.DurationField(default=timedelta(seconds=60), help_text="When snapshot:delta:latest expires.")
+    delta_ttl = models.DurationField(default=timedelta(seconds=60), help_text=_("When snapshot:delta:latest expires."))
     is_default = models.BooleanField(
         default=False,
         db_default=False,
-        help_text="Also written to snapshot:full:latest and :delta:latest, and served without a name.",
+        help_text=_("Also written to snapshot:full:latest and :delta:latest, and served without a name."),
     )
     enabled = models.BooleanField(default=True, db_default=True)
     note = models.TextField(blank=True, default="", db_default="")
@@ -95,79 +102,88 @@ class SnapshotPolicy(models.Model):
 
     class Meta:
         ordering = ("name",)
-        verbose_name_plural = "snapshot policies"
+        verbose_name_plural = _("snapshot policies")
         constraints = (
             models.CheckConstraint(
                 name="snapshot_policy_name_makes_keys",
                 condition=Q(name__regex=NAME_PATTERN),
-                violation_error_message="name must be letters, digits, dot, dash and underscore, 64 at most.",
+                violation_error_message=_("name must be letters, digits, dot, dash and underscore, 64 at most."),
             ),
             models.CheckConstraint(
                 name="snapshot_policy_source_is_named",
                 condition=Q(Q(source_kind="manager"), source_key="") | Q(~Q(source_kind="manager"), ~Q(source_key="")),
-                violation_error_message="source_key must not be empty, but for a snapshot that a service publishes.",
+                violation_error_message=_("source_key must not be empty, but for a snapshot that a service publishes."),
             ),
             models.CheckConstraint(
                 name="snapshot_policy_profile_known",
                 condition=Q(profile__in=Profile.values),
-                violation_error_message="profile must be one of " + ", ".join(Profile.values) + ".",
+                violation_error_message=format_lazy(
+                    _("profile must be one of {words}."), words=", ".join(Profile.values)
+                ),
             ),
             models.CheckConstraint(
                 name="snapshot_policy_thresholds_are_rules",
                 condition=Q(thresholds="") | Q(thresholds__regex=RULES_PATTERN),
-                violation_error_message="thresholds must be one rule a line, as price 0.1%%, change_percent 0.5 or "
-                "updated wait.",
+                violation_error_message=_(
+                    "thresholds must be one rule a line, as price 0.1%%, change_percent 0.5 or updated wait."
+                ),
             ),
             models.CheckConstraint(
                 name="snapshot_policy_thresholds_if_own",
                 condition=Q(~Q(thresholds=""), profile="own") | Q(~Q(profile="own"), thresholds=""),
-                violation_error_message="thresholds must be given for the profile own, and for no other.",
+                violation_error_message=_("thresholds must be given for the profile own, and for no other."),
             ),
             models.CheckConstraint(
                 name="snapshot_policy_source_kind_known",
                 condition=Q(source_kind__in=SourceKind.values),
-                violation_error_message="source_kind must be one of " + ", ".join(SourceKind.values) + ".",
+                violation_error_message=format_lazy(
+                    _("source_kind must be one of {words}."), words=", ".join(SourceKind.values)
+                ),
             ),
             models.CheckConstraint(
                 name="snapshot_policy_build_interval_5_s_to_day",
                 condition=Q(build_interval__range=(SHORTEST_INTERVAL, LONGEST)),
-                violation_error_message="build_interval must be between five seconds and one day.",
+                violation_error_message=_("build_interval must be between five seconds and one day."),
             ),
             models.CheckConstraint(
                 name="snapshot_policy_full_interval_from_build",
                 condition=Q(full_snapshot_interval__gte=F("build_interval"), full_snapshot_interval__lte=LONGEST),
-                violation_error_message="full_snapshot_interval must be at least build_interval, and at most one day.",
+                violation_error_message=_(
+                    "full_snapshot_interval must be at least build_interval, and at most one day."
+                ),
             ),
             models.CheckConstraint(
                 name="snapshot_policy_full_ttl_two_intervals",
                 condition=Q(full_ttl__gte=F("full_snapshot_interval") + F("full_snapshot_interval")),
-                violation_error_message="full_ttl must be at least twice full_snapshot_interval.",
+                violation_error_message=_("full_ttl must be at least twice full_snapshot_interval."),
             ),
             models.CheckConstraint(
                 name="snapshot_policy_ttls_bounded",
                 condition=Q(full_ttl__lte=2 * LONGEST, delta_ttl__range=(timedelta(seconds=1), LONGEST)),
-                violation_error_message="full_ttl must be at most two days, delta_ttl between one second and one day.",
+                violation_error_message=_(
+                    "full_ttl must be at most two days, delta_ttl between one second and one day."
+                ),
             ),
             models.CheckConstraint(
                 name="snapshot_policy_threshold_not_negative",
                 condition=Q(delta_compression_threshold__gte=0),
-                violation_error_message="delta_compression_threshold must not be negative.",
+                violation_error_message=_("delta_compression_threshold must not be negative."),
             ),
             models.CheckConstraint(
                 name="snapshot_policy_level_1_to_19",
                 condition=Q(compression_level__range=(1, 19)),
-                violation_error_message="compression_level must be from 1 to 19: browsers read no higher one.",
+                violation_error_message=_("compression_level must be from 1 to 19: browsers read no higher one."),
             ),
             models.CheckConstraint(
                 name="snapshot_policy_ratio_0_to_1",
                 condition=Q(max_delta_ratio__gt=0, max_delta_ratio__lte=1),
-                violation_error_message="max_delta_ratio must be above 0 and at most 1.",
+                violation_error_message=_("max_delta_ratio must be above 0 and at most 1."),
             ),
             models.UniqueConstraint(
                 fields=("is_default",),
                 condition=Q(is_default=True),
                 name="snapshot_policy_one_default",
-                violation_error_message="Another snapshot is the default.",
+                violation_error_message=_("Another snapshot is the default."),
             ),
         )
 

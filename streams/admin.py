@@ -15,6 +15,7 @@ from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.translation import gettext, gettext_lazy
 
 from streams import services
 from streams.forms import AdminLimitForm
@@ -38,11 +39,13 @@ class Live:
     @classmethod
     def of(cls, rows: Sequence[StreamRow]) -> Live:
         if not rows:
-            return cls("holds for no stream")
+            return cls(gettext("holds for no stream"))
         lengths, usages = [row.length for row in rows], [row.usage_ratio for row in rows]
         worst = min((row.condition for row in rows), key=WORST.index)
         return cls(
-            state=worst if len(rows) == 1 else f"{worst} ({len(rows)} streams)",
+            state=worst
+            if len(rows) == 1
+            else gettext("{worst} ({number} streams)").format(worst=worst, number=len(rows)),
             length="unknown" if None in lengths else f"{sum(lengths):,}",
             usage="unknown" if None in usages else f"{max(usages):.0%}",
         )
@@ -57,7 +60,7 @@ class LiveChangeList(ChangeList):
             rows = list(all_rows(timezone.now()).values())
         except StoreError:
             for limit in self.result_list:
-                limit.live = Live("unknown: Redis is away", "unknown", "unknown")
+                limit.live = Live(gettext("unknown: Redis is away"), "unknown", "unknown")
             return
         for limit in self.result_list:
             limit.live = Live.of([row for row in rows if row.limit_id == limit.pk])
@@ -82,19 +85,21 @@ class StreamLimitAdmin(admin.ModelAdmin):
     def get_changelist(self, request: HttpRequest, **kwargs: Any) -> type[ChangeList]:
         return LiveChangeList
 
-    @admin.display(description="state now")
+    @admin.display(description=gettext_lazy("state now"))
     def state(self, obj: StreamLimit) -> str:
         return obj.live.state
 
-    @admin.display(description="length now")
+    @admin.display(description=gettext_lazy("length now"))
     def length(self, obj: StreamLimit) -> str:
         return obj.live.length
 
-    @admin.display(description="used")
+    @admin.display(description=gettext_lazy("used"))
     def usage(self, obj: StreamLimit) -> str:
         return obj.live.usage
 
-    @admin.action(description="Enforce the selected limits now, where no group loses by it", permissions=["change"])
+    @admin.action(
+        description=gettext_lazy("Enforce the selected limits now, where no group loses by it"), permissions=["change"]
+    )
     def enforce_now(self, request: HttpRequest, queryset: QuerySet[StreamLimit]) -> None:
         now, done, limits = timezone.now(), 0, set(queryset.values_list("pk", flat=True))
         try:
@@ -110,9 +115,13 @@ class StreamLimitAdmin(admin.ModelAdmin):
         except StoreError as error:
             self.message_user(request, f"Stopped: {error}", messages.ERROR)
             return
-        self.message_user(request, f"Enforced for {len(held)} streams: {done:,} entries went.", messages.SUCCESS)
+        self.message_user(
+            request,
+            gettext("Enforced for {number} streams: {done} entries went.").format(number=len(held), done=f"{done:,}"),
+            messages.SUCCESS,
+        )
 
-    @admin.action(description="Export the selected limits as JSON", permissions=["view"])
+    @admin.action(description=gettext_lazy("Export the selected limits as JSON"), permissions=["view"])
     def export(self, request: HttpRequest, queryset: QuerySet[StreamLimit]) -> HttpResponse:
         document = export_limits(queryset, now=timezone.now())
         said = {"Content-Disposition": 'attachment; filename="limits.json"'}
@@ -127,7 +136,9 @@ class StreamLimitAdmin(admin.ModelAdmin):
             else:
                 services.create_limit(obj, **said)
         except ValidationError as error:  # valid on the page, but not with what someone else saved meanwhile
-            self.message_user(request, f"Not saved: {' '.join(error.messages)}", messages.ERROR)
+            self.message_user(
+                request, gettext("Not saved: {messages}").format(messages=" ".join(error.messages)), messages.ERROR
+            )
 
     def delete_model(self, request: HttpRequest, obj: StreamLimit) -> None:
         self._delete(request, obj)
@@ -140,13 +151,17 @@ class StreamLimitAdmin(admin.ModelAdmin):
         try:
             services.delete_limit(limit.pk, user_id=request.user.pk, now=timezone.now())
         except services.LossRefused as error:
-            self.message_user(request, f"{limit}: not deleted. {error.preview.sentence}", messages.ERROR)
+            self.message_user(
+                request,
+                gettext("{limit}: not deleted. {sentence}").format(limit=limit, sentence=error.preview.sentence),
+                messages.ERROR,
+            )
 
-    @admin.action(description="Switch the selected limits on", permissions=["change"])
+    @admin.action(description=gettext_lazy("Switch the selected limits on"), permissions=["change"])
     def switch_on(self, request: HttpRequest, queryset: QuerySet[StreamLimit]) -> None:
         self._switch(request, queryset, enabled=True)
 
-    @admin.action(description="Switch the selected limits off", permissions=["change"])
+    @admin.action(description=gettext_lazy("Switch the selected limits off"), permissions=["change"])
     def switch_off(self, request: HttpRequest, queryset: QuerySet[StreamLimit]) -> None:
         self._switch(request, queryset, enabled=False)
 

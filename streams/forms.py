@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 
 from streams import services
 from streams.engine.changes import ChangePreview
@@ -60,7 +61,13 @@ class StreamLimitForm(forms.ModelForm):
     def _twin(self, cleaned: dict[str, Any]) -> str | None:
         pattern, is_ceiling = cleaned["pattern"], cleaned.get("is_ceiling", False)
         twin = StreamLimit.objects.filter(pattern=pattern, is_ceiling=is_ceiling).exclude(pk=self.instance.pk)
-        return f"{pattern} has a {'ceiling' if is_ceiling else 'limit'} already." if twin.exists() else None
+        return (
+            gettext("{pattern} has a {value} already.").format(
+                pattern=pattern, value="ceiling" if is_ceiling else "limit"
+            )
+            if twin.exists()
+            else None
+        )
 
     def changes(self) -> dict[str, Any]:
         """What services.update_limit is to save: the fields that were changed here, and no other."""
@@ -71,13 +78,15 @@ class AdminLimitForm(StreamLimitForm):
     """The same with the agreement to a loss in a field: admin shows no preview, so the error tells it."""
 
     accepted_loss = forms.IntegerField(
-        required=False, min_value=0, help_text="How many entries this may take from groups. Only when it is asked for."
+        required=False,
+        min_value=0,
+        help_text=gettext_lazy("How many entries this may take from groups. Only when it is asked for."),
     )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
         if not self.errors and not (preview := self._preview()).allowed_by(cleaned["accepted_loss"] or 0):
-            agree = f"To save it nevertheless, write {preview.consent} here."
+            agree = gettext("To save it nevertheless, write {consent} here.").format(consent=preview.consent)
             self.add_error("accepted_loss", f"{preview.sentence} {agree}")
         return cleaned
 
@@ -113,7 +122,7 @@ class MaxlenForm(forms.ModelForm):
     def clean_maxlen(self) -> int:
         maxlen = self.cleaned_data["maxlen"]
         if maxlen is None:
-            raise forms.ValidationError("A number is needed here; the limit's own page can do without.")
+            raise forms.ValidationError(gettext("A number is needed here; the limit's own page can do without."))
         only = dict.fromkeys(JUDGED) | {"maxlen": maxlen}
         if message := bounds_errors(**only).get("maxlen"):
             raise forms.ValidationError(message)
@@ -130,7 +139,7 @@ class MaxlenForm(forms.ModelForm):
             for name, (old, new) in self._moves().items()
         ]
         if not moves:
-            return f"maxlen stays {self.before.maxlen:,}."
+            return gettext("maxlen stays {maxlen}.").format(maxlen=f"{self.before.maxlen:,}")
         return f"{moves[0]}{'; with it ' if moves[1:] else ''}{' and '.join(moves[1:])}."
 
     def _moves(self) -> dict[str, tuple[int | None, int]]:

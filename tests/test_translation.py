@@ -99,7 +99,7 @@ def test_a_catalogue_can_be_made_and_a_page_then_speaks_it(tmp_path, client):
     assert made.returncode == 0, made.stderr
     catalogue = tmp_path / "locale" / "es" / "LC_MESSAGES" / "django.po"
     text = catalogue.read_text()
-    for said in ('"Log in"', '"by <code>%(pattern)s</code>"', '"%(age)s ago"'):
+    for said in ('"Log in"', '"Bounded."', '"{span} ago"', '"by <code>%(pattern)s</code>"', '"%(age)s ago"'):
         assert f"msgid {said}" in text, said
 
     catalogue.write_text(text.replace('msgid "Log in"\nmsgstr ""', 'msgid "Log in"\nmsgstr "Entrar"'))

@@ -6,6 +6,7 @@ from django.contrib import admin, messages
 from django.core.exceptions import ValidationError
 from django.urls import reverse
 from django.utils.html import format_html
+from django.utils.translation import gettext, gettext_lazy
 
 from timescale import services
 from timescale.forms import AdminAggregatePolicyForm, AdminHypertablePolicyForm
@@ -24,7 +25,7 @@ class PolicyAdmin(admin.ModelAdmin):
     def has_delete_permission(self, request, obj=None):
         return False
 
-    @admin.display(description="now")
+    @admin.display(description=gettext_lazy("now"))
     def state(self, obj):
         """Its page: size, drift and jobs. A list of rows asks no catalogue."""
         return format_html('<a href="{}">look</a>', reverse(self.page, args=[obj.pk]))
@@ -35,7 +36,9 @@ class PolicyAdmin(admin.ModelAdmin):
                 type(obj), obj.pk, changes=form.changes(), user_id=request.user.pk, consent=form.consent_given
             )
         except ValidationError as error:  # valid on the page, but not with what someone else saved meanwhile
-            self.message_user(request, f"Not saved: {' '.join(error.messages)}", messages.ERROR)
+            self.message_user(
+                request, gettext("Not saved: {messages}").format(messages=" ".join(error.messages)), messages.ERROR
+            )
 
     def log_change(self, request, obj, message):
         """The service has written the line, with the old values and the new."""

@@ -6,6 +6,7 @@ from typing import Any
 
 from django import forms
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 
 from timescale import services
 from timescale.engine.loss import DropPreview
@@ -23,7 +24,9 @@ class PolicyForm(forms.ModelForm):
         for name, field in self.fields.items():
             field.show_hidden_initial = True
             if name in shown:
-                field.help_text = f"The database has another value than the policy's, and this is it. {field.help_text}"
+                field.help_text = gettext(
+                    "The database has another value than the policy's, and this is it. {help_text}"
+                ).format(help_text=field.help_text)
 
     def changes(self) -> dict[str, Any]:
         """What services.update_policy is to save: the fields that were changed here, and no other."""
@@ -67,7 +70,9 @@ class AggregatePolicyForm(PolicyForm):
 class _WithConsent(forms.ModelForm):
     """For admin, which shows no preview: the error tells it, and what to write to agree."""
 
-    consent = forms.CharField(required=False, help_text="Only when it is asked for: that what is dropped may go.")
+    consent = forms.CharField(
+        required=False, help_text=gettext_lazy("Only when it is asked for: that what is dropped may go.")
+    )
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -81,7 +86,12 @@ class _WithConsent(forms.ModelForm):
         preview: DropPreview | None = services.preview_change(self.instance, self.changes(), now=timezone.now())
         if preview is not None and not preview.allowed_by(self.consent_given):
             said = " ".join((preview.sentence, *preview.starved))
-            self.add_error("consent", f"{said} To save it nevertheless, write {preview.consent} here.")
+            self.add_error(
+                "consent",
+                gettext("{said} To save it nevertheless, write {consent} here.").format(
+                    said=said, consent=preview.consent
+                ),
+            )
 
 
 class AdminHypertablePolicyForm(_WithConsent, HypertablePolicyForm):

@@ -10,6 +10,7 @@ from typing import Concatenate, ParamSpec
 from django.conf import settings
 from django.http import HttpRequest, HttpResponseBase, JsonResponse
 from django.utils.cache import patch_vary_headers
+from django.utils.translation import gettext
 
 Parameters = ParamSpec("Parameters")
 View = Callable[Concatenate[HttpRequest, Parameters], HttpResponseBase]
@@ -23,7 +24,7 @@ def login_or_token(view: View[Parameters]) -> View[Parameters]:
         if _has_token(request) or request.user.is_authenticated:
             response = view(request, *args, **kwargs)
         else:
-            sentence = "Log in, or send Authorization: Bearer with the METRICS_TOKEN of this installation."
+            sentence = gettext("Log in, or send Authorization: Bearer with the METRICS_TOKEN of this installation.")
             response = JsonResponse({"error": sentence}, status=401)
             response["WWW-Authenticate"] = "Bearer"
         patch_vary_headers(response, ("Authorization", "Cookie"))

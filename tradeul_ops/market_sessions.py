@@ -6,12 +6,14 @@ from collections.abc import Iterable
 from datetime import datetime, time, timedelta
 from zoneinfo import ZoneInfo
 
+from django.utils.translation import gettext_lazy
+
 MARKET = ZoneInfo("America/New_York")
 # Of a trading day. Holidays are not known here: a closed day looks like an open one without prints.
 SESSIONS = (
-    ("pre", "pre-market", time(4), time(9, 30)),
-    ("regular", "regular hours", time(9, 30), time(16)),
-    ("after", "after hours", time(16), time(20)),
+    ("pre", gettext_lazy("pre-market"), time(4), time(9, 30)),
+    ("regular", gettext_lazy("regular hours"), time(9, 30), time(16)),
+    ("after", gettext_lazy("after hours"), time(16), time(20)),
 )
 
 
@@ -23,5 +25,5 @@ def market_sessions(since: datetime, until: datetime) -> Iterable[tuple[str, str
             for kind, name, opens, closes in SESSIONS:
                 begins, ends = datetime.combine(day, opens, MARKET), datetime.combine(day, closes, MARKET)
                 if begins < until and ends > since:
-                    yield kind, name, max(begins, since), min(ends, until)
+                    yield kind, str(name), max(begins, since), min(ends, until)
         day += timedelta(days=1)

@@ -6,12 +6,13 @@ from datetime import datetime
 from typing import Any
 
 from django.db import models
+from django.utils.translation import gettext_lazy as _
 
 
 class Outcome(models.TextChoices):
     DONE = "done", "done"
-    NOTHING = "nothing", "nothing to do"
-    PARTIAL = "partial", "stopped before its end"
+    NOTHING = "nothing", _("nothing to do")
+    PARTIAL = "partial", _("stopped before its end")
     FAILED = "failed", "failed"
 
 

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from snapshots.engine.errors import SnapshotError
@@ -58,7 +59,7 @@ def _save(request: HttpRequest, found: SnapshotPolicy) -> HttpResponse:
         except ValidationError as error:  # valid by itself, but not with what someone else saved meanwhile
             form.add_error(None, error.messages)
         else:
-            messages.success(request, f"{found.name}: saved. The next build obeys it.")
+            messages.success(request, gettext("{name}: saved. The next build obeys it.").format(name=found.name))
             return redirect("snapshots:policy", found.pk)
     found.refresh_from_db()  # validation wrote the form into it
     return _policy_page(request, found, form, status=INVALID)
@@ -98,12 +99,17 @@ def restore(request: HttpRequest, policy_id: int) -> HttpResponse:
     try:
         done = ledger.test_restore(found, now=timezone.now())
     except SnapshotError as error:
-        messages.error(request, f"Not restored: {error}")
+        messages.error(request, gettext("Not restored: {error}").format(error=error))
     else:
         if done.error:
             messages.error(request, done.error)
         else:
-            messages.success(request, f"Rebuilt {done.tickers:,} tickers at sequence {done.sequence:,}.")
+            messages.success(
+                request,
+                gettext("Rebuilt {tickers} tickers at sequence {sequence}.").format(
+                    tickers=f"{done.tickers:,}", sequence=f"{done.sequence:,}"
+                ),
+            )
     return redirect("snapshots:policy", found.pk)
 
 

@@ -6,6 +6,8 @@ from django.conf import settings
 from django.db import models
 from django.db.models import F, Q
 from django.db.models.functions import Now
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from streams.engine import limits, rules
 
@@ -18,7 +20,7 @@ def _count(field: str) -> models.CheckConstraint:
     return models.CheckConstraint(
         name=f"stream_limit_{field}_positive",
         condition=_null_or(Q(**{f"{field}__gte": 1}), field),
-        violation_error_message=f"{field} must be at least 1.",
+        violation_error_message=format_lazy(_("{field} must be at least 1."), field=field),
     )
 
 
@@ -26,7 +28,7 @@ def _age(field: str) -> models.CheckConstraint:
     return models.CheckConstraint(
         name=f"stream_limit_{field}_from_a_second",
         condition=_null_or(Q(**{f"{field}__range": (limits.SHORTEST_AGE, limits.LONGEST_AGE)}), field),
-        violation_error_message=f"{field} must be between one second and 100 years.",
+        violation_error_message=format_lazy(_("{field} must be between one second and 100 years."), field=field),
     )
 
 
@@ -35,41 +37,43 @@ class StreamLimit(models.Model):
 
     pattern = models.CharField(
         max_length=512,
-        help_text="A stream's key, or with * ? [abc] all that match; \\ before one means the sign.",
+        help_text=_("A stream's key, or with * ? [abc] all that match; \\ before one means the sign."),
     )
     priority = models.IntegerField(
-        default=0, db_default=0, help_text="Of several that match a stream the highest holds; then an exact one."
+        default=0, db_default=0, help_text=_("Of several that match a stream the highest holds; then an exact one.")
     )
     is_ceiling = models.BooleanField(
         "ceiling",
         default=False,
         db_default=False,
-        help_text="Replaces no other limit: where its numbers are lower than theirs, it tightens them.",
+        help_text=_("Replaces no other limit: where its numbers are lower than theirs, it tightens them."),
     )
-    maxlen = models.BigIntegerField(null=True, blank=True, help_text="Entries that stay after a trim.")
+    maxlen = models.BigIntegerField(null=True, blank=True, help_text=_("Entries that stay after a trim."))
     trim_threshold = models.BigIntegerField(
-        null=True, blank=True, help_text="Cut at the next sweep, within 5 s, once it has more entries than this."
+        null=True, blank=True, help_text=_("Cut at the next sweep, within 5 s, once it has more entries than this.")
     )
     max_age = models.DurationField(
-        null=True, blank=True, help_text="Entries older than this go: seconds, or days hours:minutes:seconds."
+        null=True, blank=True, help_text=_("Entries older than this go: seconds, or days hours:minutes:seconds.")
     )
     max_bytes = models.BigIntegerField(
-        null=True, blank=True, help_text="Becomes entries, by the bytes that one takes. Per stream."
+        null=True, blank=True, help_text=_("Becomes entries, by the bytes that one takes. Per stream.")
     )
     trim_interval = models.DurationField(
-        help_text="How often it is cut to its limit: seconds, or hours:minutes:seconds."
+        help_text=_("How often it is cut to its limit: seconds, or hours:minutes:seconds.")
     )
     approximate = models.BooleanField(
-        default=True, db_default=True, help_text="Remove whole nodes only: cheaper, and up to 100 entries above maxlen."
+        default=True,
+        db_default=True,
+        help_text=_("Remove whole nodes only: cheaper, and up to 100 entries above maxlen."),
     )
     protect_groups = models.BooleanField(
-        default=True, db_default=True, help_text="Keep what a consumer group has not read and acknowledged."
+        default=True, db_default=True, help_text=_("Keep what a consumer group has not read and acknowledged.")
     )
     hard_maxlen = models.BigIntegerField(
-        null=True, blank=True, help_text="The length at which the cap wins over that protection."
+        null=True, blank=True, help_text=_("The length at which the cap wins over that protection.")
     )
     ignore_groups_idle_for = models.DurationField(
-        null=True, blank=True, help_text="Don't wait for a group whose consumers have all been idle for this long."
+        null=True, blank=True, help_text=_("Don't wait for a group whose consumers have all been idle for this long.")
     )
     enabled = models.BooleanField(default=True, db_default=True)
     note = models.TextField(blank=True, default="", db_default="")
@@ -85,22 +89,26 @@ class StreamLimit(models.Model):
                 "pattern",
                 "is_ceiling",
                 name="stream_limit_once_per_pattern",
-                violation_error_message="This pattern has a limit already.",
+                violation_error_message=_("This pattern has a limit already."),
             ),
             models.CheckConstraint(
                 name="stream_limit_pattern_is_usable",
                 condition=~Q(pattern__in=("", rules.VERSION)) & ~Q(pattern__startswith=rules.CEILING),
-                violation_error_message=f"pattern must not be empty or {rules.VERSION}, or begin with {rules.CEILING}.",
+                violation_error_message=format_lazy(
+                    _("pattern must not be empty or {version}, or begin with {ceiling}."),
+                    version=rules.VERSION,
+                    ceiling=rules.CEILING,
+                ),
             ),
             models.CheckConstraint(
                 name="stream_limit_priority_within_a_million",
                 condition=Q(priority__range=(-rules.MOST_PRIORITY, rules.MOST_PRIORITY)),
-                violation_error_message="priority must be between -1,000,000 and 1,000,000.",
+                violation_error_message=_("priority must be between -1,000,000 and 1,000,000."),
             ),
             models.CheckConstraint(
                 name="stream_limit_bounds_something",
                 condition=Q(maxlen__isnull=False) | Q(max_age__isnull=False) | Q(max_bytes__isnull=False),
-                violation_error_message="A limit needs one of maxlen, max_age and max_bytes.",
+                violation_error_message=_("A limit needs one of maxlen, max_age and max_bytes."),
             ),
             _count("maxlen"),
             _count("max_bytes"),
@@ -110,12 +118,12 @@ class StreamLimit(models.Model):
                 name="stream_limit_threshold_with_maxlen",
                 condition=Q(maxlen__isnull=True, trim_threshold__isnull=True)
                 | Q(maxlen__isnull=False, trim_threshold__isnull=False, trim_threshold__gte=F("maxlen")),
-                violation_error_message="trim_threshold must be set with maxlen, and be at least as high.",
+                violation_error_message=_("trim_threshold must be set with maxlen, and be at least as high."),
             ),
             models.CheckConstraint(
                 name="stream_limit_interval_second_to_day",
                 condition=Q(trim_interval__range=(limits.SHORTEST_INTERVAL, limits.LONGEST_INTERVAL)),
-                violation_error_message="trim_interval must be between one second and one day.",
+                violation_error_message=_("trim_interval must be between one second and one day."),
             ),
             models.CheckConstraint(
                 name="stream_limit_ceiling_from_threshold",
@@ -124,12 +132,12 @@ class StreamLimit(models.Model):
                     | Q(hard_maxlen__gte=F("trim_threshold"), trim_threshold__isnull=False),
                     "hard_maxlen",
                 ),
-                violation_error_message="hard_maxlen must be at least trim_threshold.",
+                violation_error_message=_("hard_maxlen must be at least trim_threshold."),
             ),
             models.CheckConstraint(
                 name="stream_limit_protection_has_ceiling",
                 condition=Q(protect_groups=False) | Q(hard_maxlen__isnull=False),
-                violation_error_message="hard_maxlen is required while groups are protected.",
+                violation_error_message=_("hard_maxlen is required while groups are protected."),
             ),
         )
 

@@ -12,6 +12,7 @@ from typing import Any
 from celery import signature
 from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
+from django.utils.translation import gettext
 from kombu.exceptions import OperationalError as BrokerError
 
 from streams.engine.changes import ChangePreview
@@ -117,7 +118,7 @@ def _one_per_pattern(row: StreamLimit) -> Iterator[None]:
     except IntegrityError as error:
         if "stream_limit_once_per_pattern" not in str(error):
             raise
-        raise ValidationError({"pattern": f"{row} has a limit already."}) from error
+        raise ValidationError({"pattern": gettext("{row} has a limit already.").format(row=row)}) from error
 
 
 def _check(row: StreamLimit) -> None:

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.conf import settings
 from django.db import models, transaction
+from django.utils.translation import gettext
 
 from streams import store
 from streams.engine.abandoned import AbandonedGroup, Needs, abandoned, needs_of, quiet_in_samples
@@ -103,9 +104,11 @@ def destroy_group(stream: str, name: str, *, needs: Needs, shown: GroupShown, us
         )
         gone = store.destroy_group(data_redis(), stream, name, shown=shown)
         if gone is None:
-            raise NoSuchGroup(f"{stream} has no group {name} any more.")
+            raise NoSuchGroup(gettext("{stream} has no group {name} any more.").format(stream=stream, name=name))
         if not gone:
-            raise GroupActive(f"Not destroyed: somebody used {name} since this was shown. Look again.")
+            raise GroupActive(
+                gettext("Not destroyed: somebody used {name} since this was shown. Look again.").format(name=name)
+            )
 
 
 def _audited(stream: str) -> models.Model:
@@ -116,7 +119,7 @@ def _group(state: StreamState, name: str) -> GroupState:
     for group in state.groups:
         if group.name == name:
             return group
-    raise NoSuchGroup(f"{state.stream} has no group {name}.")
+    raise NoSuchGroup(gettext("{stream} has no group {name}.").format(stream=state.stream, name=name))
 
 
 def _number(value: int | None) -> str:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from django.db.models import Q
+from django.utils.translation import gettext
 
 from streams import store
 from streams.engine.loss import LossPreview
@@ -25,7 +26,7 @@ class TrimRefused(Exception):
     """The trim would take from groups more than was agreed to; `preview` says what."""
 
     def __init__(self, preview: LossPreview) -> None:
-        super().__init__(f"Not trimmed. {preview.sentence}")
+        super().__init__(gettext("Not trimmed. {sentence}").format(sentence=preview.sentence))
         self.preview = preview
 
 
@@ -53,7 +54,7 @@ def limited_streams(*, named: Sequence[str] = (), switched_off: bool = False) ->
     streams = dict.fromkeys(named) or sorted({*known_streams(), *rules.exact_streams})
     found = {stream: limit for stream in streams if (limit := rules.limit_of(stream))}
     if named and (unknown := [stream for stream in streams if stream not in found]):
-        raise UnknownStreams(f"No limit is for: {', '.join(unknown)}.")
+        raise UnknownStreams(gettext("No limit is for: {unknown}.").format(unknown=", ".join(unknown)))
     return tuple(stream for stream, limit in found.items() if named or switched_off or limit.enabled)
 
 
@@ -118,7 +119,7 @@ def _goes_on(run: TrimRun) -> bool:
 def _report(stream: str, runs: tuple[TrimRun, ...]) -> TrimReport:
     if runs:
         settled = runs[-1].outcome == Outcome.DONE
-        stopped = "" if settled or runs[-1].outcome == Outcome.FAILED else " Stopped before its end."
+        stopped = "" if settled or runs[-1].outcome == Outcome.FAILED else gettext(" Stopped before its end.")
         return TrimReport(stream=stream, runs=runs, settled=settled, why=runs[-1].detail + stopped)
     settled, why = _why_nothing_went(stream)
     return TrimReport(stream=stream, runs=(), settled=settled, why=why)
@@ -127,18 +128,24 @@ def _report(stream: str, runs: tuple[TrimRun, ...]) -> TrimReport:
 def _why_nothing_went(stream: str) -> tuple[bool, str]:
     limit = load_rules().limit_of(stream)
     if limit is None:
-        return False, "Its limit was deleted meanwhile."
+        return False, gettext("Its limit was deleted meanwhile.")
     state = store.read_states(data_redis(), [stream], newest_of=[stream])[stream]
     if isinstance(state, store.StreamError):
         return False, str(state)
     outlook = outlook_of(state, limit=limit)
     if isinstance(outlook.plan, Skip):
-        return limit.enabled, f"Nothing to trim: {outlook.plan.reason}."
+        return limit.enabled, gettext("Nothing to trim: {reason}.").format(reason=outlook.plan.reason)
     above = outlook.length - outlook.plan.maxlen
     held_by = Stream.objects.filter(name=stream).values_list("held_by", flat=True).first()
     if held_by:
-        what = f"{above:,} above maxlen" if above > 0 else "older than max_age"
-        return True, f"Nothing went: group {held_by} still needs the oldest entries, {what}."
+        what = (
+            gettext("{above} above maxlen").format(above=f"{above:,}") if above > 0 else gettext("older than max_age")
+        )
+        return True, gettext("Nothing went: group {held_by} still needs the oldest entries, {what}.").format(
+            held_by=held_by, what=what
+        )
     if limit.approximate and above <= NODE_ENTRIES:
-        return True, f"Nothing went: {max(0, above):,} entries above maxlen are less than one node."
-    return False, "Nothing went: its limit was just being edited, or entries came meanwhile. Try again."
+        return True, gettext("Nothing went: {number} entries above maxlen are less than one node.").format(
+            number=f"{max(0, above):,}"
+        )
+    return False, gettext("Nothing went: its limit was just being edited, or entries came meanwhile. Try again.")

@@ -7,6 +7,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django.core.exceptions import ValidationError
+from django.utils.translation import gettext
 
 from streams import store
 from streams.engine.changes import ChangePreview, StreamChange, stream_changes
@@ -30,8 +31,13 @@ class LossRefused(ValidationError):
     """The change would lose entries that a group still needs, more than was agreed to; `preview` says which."""
 
     def __init__(self, preview: ChangePreview, *, accepted_loss: int) -> None:
-        grew = "more than what was agreed to" if accepted_loss else "entries that a group may still need"
-        super().__init__(f"Not saved, it would lose {grew}. {preview.sentence}", code="loss")
+        grew = (
+            gettext("more than what was agreed to") if accepted_loss else gettext("entries that a group may still need")
+        )
+        super().__init__(
+            gettext("Not saved, it would lose {grew}. {sentence}").format(grew=grew, sentence=preview.sentence),
+            code="loss",
+        )
         self.preview = preview
 
 
@@ -162,10 +168,16 @@ def _warnings(edited: Rule | None, after: Rules, streams: set[str]) -> tuple[str
     said = []
     if found := rivals(edited, after.by_key.values(), streams=streams):
         pairs = [f"{stream} ({other.pattern})" for stream, other in list(found.items())[:RIVALS_NAMED]]
-        said.append(f"Another pattern of the same priority matches as well: {', '.join(pairs)}. Give one of them more.")
+        said.append(
+            gettext("Another pattern of the same priority matches as well: {pairs}. Give one of them more.").format(
+                pairs=", ".join(pairs)
+            )
+        )
     if edited.approximate and edited.maxlen is not None and edited.maxlen < NODE_ENTRIES:
         said.append(
-            f"approximate removes whole nodes, of up to {NODE_ENTRIES} small entries: with maxlen {edited.maxlen:,} "
-            "the stream may stay that much longer. Exact is cheap at this size."
+            gettext(
+                "approximate removes whole nodes, of up to {node} small entries: with maxlen {maxlen} "
+                "the stream may stay that much longer. Exact is cheap at this size."
+            ).format(node=NODE_ENTRIES, maxlen=f"{edited.maxlen:,}")
         )
     return tuple(said)

@@ -9,6 +9,7 @@ from typing import Any
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
 from django.db import models, transaction
+from django.utils.translation import gettext
 
 from streams.models import StreamLimit
 from streams.services.edits import EDITABLE, create_limit, delete_limit, one_edit_at_a_time, update_limit
@@ -48,14 +49,14 @@ def revert_change(entry_id: int, *, user_id: int, now: datetime, accepted_loss: 
     entry = LogEntry.objects.get(pk=entry_id, content_type=ContentType.objects.get_for_model(StreamLimit))
     recorded = {name: pair for name, pair in audit.values_of(entry).items() if name in EDITABLE}
     if not recorded:
-        raise CannotRevert("This change was recorded without its values.")
+        raise CannotRevert(gettext("This change was recorded without its values."))
     old = {name: _value(name, before) for name, (before, _) in recorded.items()}
     new = {name: _value(name, after) for name, (_, after) in recorded.items()}
     if entry.action_flag == audit.DELETED:
         create_limit(
             StreamLimit(pk=int(entry.object_id or 0), **old), user_id=user_id, now=now, accepted_loss=accepted_loss
         )
-        return f"{entry.object_repr}: its limit is there again."
+        return gettext("{object_repr}: its limit is there again.").format(object_repr=entry.object_repr)
     with transaction.atomic():
         return _revert(entry, old=old, new=new, user_id=user_id, now=now, accepted_loss=accepted_loss)
 
@@ -67,14 +68,20 @@ def _revert(
     one_edit_at_a_time()
     row = StreamLimit.objects.filter(pk=int(entry.object_id or 0)).first()
     if row is None:
-        raise CannotRevert(f"{entry.object_repr} has been deleted since: take that back first.")
+        raise CannotRevert(
+            gettext("{object_repr} has been deleted since: take that back first.").format(object_repr=entry.object_repr)
+        )
     if moved := [name for name, value in new.items() if getattr(row, name) != value]:
-        raise CannotRevert(f"{', '.join(moved)} of {row} changed again since: take that back first, or edit it.")
+        raise CannotRevert(
+            gettext("{moved} of {row} changed again since: take that back first, or edit it.").format(
+                moved=", ".join(moved), row=row
+            )
+        )
     if entry.action_flag == audit.ADDED:
         delete_limit(row.pk, user_id=user_id, now=now, accepted_loss=accepted_loss)
-        return f"{row}: the limit that was added is deleted."
+        return gettext("{row}: the limit that was added is deleted.").format(row=row)
     update_limit(row.pk, old, user_id=user_id, now=now, accepted_loss=accepted_loss)
-    return f"{row}: {', '.join(old)} as before."
+    return gettext("{row}: {old} as before.").format(row=row, old=", ".join(old))
 
 
 def _change(entry: LogEntry) -> Change:

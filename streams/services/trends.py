@@ -8,6 +8,8 @@ from datetime import UTC, datetime, timedelta
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
+from django.utils.functional import Promise
+from django.utils.translation import gettext_lazy
 
 from streams.engine.abandoned import AbandonedGroup
 from streams.engine.limits import Limit
@@ -48,7 +50,7 @@ class Span:
     """A choice of history: how long, of which mark, and how far apart two samples are that belong together."""
 
     word: str
-    text: str
+    text: str | Promise
     long: timedelta
     mark: int
 
@@ -58,10 +60,10 @@ class Span:
 
 
 SPANS = (
-    Span("1h", "hour", timedelta(hours=1), FINE),
-    Span("6h", "6 hours", timedelta(hours=6), MINUTE),
-    Span("1d", "day", timedelta(days=1), MINUTE),
-    Span("7d", "7 days", timedelta(days=7), TEN_MINUTES),
+    Span("1h", gettext_lazy("hour"), timedelta(hours=1), FINE),
+    Span("6h", gettext_lazy("6 hours"), timedelta(hours=6), MINUTE),
+    Span("1d", gettext_lazy("day"), timedelta(days=1), MINUTE),
+    Span("7d", gettext_lazy("7 days"), timedelta(days=7), TEN_MINUTES),
 )
 
 

@@ -11,6 +11,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from streams.forms import AcceptedLoss
@@ -60,13 +61,13 @@ def revert(request: HttpRequest, entry_id: int) -> HttpResponse:
     try:
         messages.success(request, revert_change(entry_id, user_id=request.user.pk, now=now, accepted_loss=accepted))
     except LogEntry.DoesNotExist as error:
-        raise Http404(f"There is no change {entry_id}.") from error
+        raise Http404(gettext("There is no change {entry_id}.").format(entry_id=entry_id)) from error
     except LossRefused as error:
         context = {"entry_id": entry_id, "preview": error.preview, "asked_before": bool(accepted)}
         return render(request, "streams/revert.html", context, status=INVALID)
     except (CannotRevert, ValidationError) as error:
         said = " ".join(error.messages) if isinstance(error, ValidationError) else str(error)
-        messages.error(request, f"Not taken back. {said}")
+        messages.error(request, gettext("Not taken back. {said}").format(said=said))
     limit_id = LogEntry.objects.values_list("object_id", flat=True).get(pk=entry_id)
     there = StreamLimit.objects.filter(pk=limit_id).exists()
     return redirect("streams:limit", limit_id) if there else redirect("streams:list")

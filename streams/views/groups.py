@@ -12,6 +12,7 @@ from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods
 
 from streams.engine.abandoned import Needs
@@ -33,7 +34,12 @@ def destroy(request: HttpRequest) -> HttpResponse:
     page = _page_of(stream)
     error = _destroyed(request, stream, name) if request.method == "POST" else ""
     if error is None:
-        messages.success(request, f"Group {name} of {stream} is destroyed. What only it kept goes with the next trim.")
+        messages.success(
+            request,
+            gettext("Group {name} of {stream} is destroyed. What only it kept goes with the next trim.").format(
+                name=name, stream=stream
+            ),
+        )
         return redirect(page)
     context: dict[str, Any] = {"stream": stream, "name": name, "page": page, "error": error, "now": timezone.now()}
     try:
@@ -50,11 +56,11 @@ def _destroyed(request: HttpRequest, stream: str, name: str) -> str | None:
     try:
         said = signing.loads(request.POST.get("shown", ""), salt=SALT, max_age=SHOWN_FOR)
     except signing.BadSignature:
-        return "Not destroyed: what was shown is too old. This is how it stands now."
+        return gettext("Not destroyed: what was shown is too old. This is how it stands now.")
     if (said["stream"], said["group"]) != (stream, name):
-        return "Not destroyed: another group was shown. This is how this one stands."
+        return gettext("Not destroyed: another group was shown. This is how this one stands.")
     if request.POST.get("name", "").strip() != name:
-        return f"Not destroyed: type the group's name, {name}, to say that you mean it."
+        return gettext("Not destroyed: type the group's name, {name}, to say that you mean it.").format(name=name)
     try:
         groups.destroy_group(
             stream, name, needs=Needs(**said["needs"]), shown=GroupShown(**said["shown"]), user_id=request.user.pk
@@ -71,5 +77,5 @@ def _signed(preview: groups.GroupPreview) -> str:
 
 def _page_of(stream: str) -> str:
     if not stream:
-        raise Http404("Say which stream and group: ?stream=…&group=…")
+        raise Http404(gettext("Say which stream and group: ?stream=…&group=…"))
     return reverse("streams:stream", args=[stream]) + "#groups"

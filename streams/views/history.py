@@ -10,6 +10,7 @@ from typing import Any
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse, HttpResponseBadRequest, JsonResponse, StreamingHttpResponse
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.http import require_safe
 
 from streams.engine.limits import Limit
@@ -83,7 +84,7 @@ def _asked(request: HttpRequest) -> tuple[str, Span, list[Sample]]:
 
 
 def _which_stream() -> HttpResponse:
-    return HttpResponseBadRequest("Say which stream: ?stream=…", content_type="text/plain")
+    return HttpResponseBadRequest(gettext("Say which stream: ?stream=…"), content_type="text/plain")
 
 
 def _lines(samples: list[Sample]) -> Iterable[str]:

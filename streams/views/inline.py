@@ -7,6 +7,7 @@ from typing import Any
 from django.contrib.auth.decorators import login_required, permission_required
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_safe
 
 from streams.forms import MaxlenForm
@@ -44,6 +45,10 @@ def _row_fragment(request: HttpRequest, found: StreamLimit, *, status: int = 200
     try:
         context["row"] = row_of(found.rule.stream or found.pattern)
     except StoreError as error:
-        said = f"Saved: {context['saved']} The row can't be shown: {error}" if "saved" in context else str(error)
+        said = (
+            gettext("Saved: {context} The row can't be shown: {error}").format(context=context["saved"], error=error)
+            if "saved" in context
+            else str(error)
+        )
         return HttpResponse(said, status=503, content_type="text/plain")
     return render(request, "streams/_row.html", context, status=status)

@@ -10,6 +10,7 @@ from django.core.exceptions import ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.http import require_http_methods, require_POST
 
 from streams import services
@@ -45,7 +46,10 @@ def _save_limit(request: HttpRequest, found: StreamLimit, form: StreamLimitForm)
     saved, preview = save(form, request)
     if not saved:
         return _limit_page(request, _unchanged(found), form, status=INVALID, preview=preview)
-    messages.success(request, f"{found}: saved. Producers hold it within a second, and beat trims to it now.")
+    messages.success(
+        request,
+        gettext("{found}: saved. Producers hold it within a second, and beat trims to it now.").format(found=found),
+    )
     return redirect("streams:limit", found.pk)
 
 
@@ -65,7 +69,12 @@ def new(request: HttpRequest) -> HttpResponse:
             else:
                 accepted = AcceptedLoss(request.POST).number
                 services.create_limit(row, user_id=request.user.pk, now=timezone.now(), accepted_loss=accepted)
-                messages.success(request, f"{row}: added. Producers hold it within a second, and beat trims to it now.")
+                messages.success(
+                    request,
+                    gettext("{row}: added. Producers hold it within a second, and beat trims to it now.").format(
+                        row=row
+                    ),
+                )
                 return redirect("streams:limit", row.pk)
         except services.LossRefused as error:
             preview = error.preview
@@ -88,11 +97,11 @@ def _suggestion(stream: str | None) -> tuple[dict[str, Any], str]:
     limit = services.load_rules().limit_of(stream)
     if limit is not None:
         held = {name: getattr(limit, name) for name in BOUNDS}
-        return {"pattern": escape(stream), **held}, "These are the numbers that hold for it now."
+        return {"pattern": escape(stream), **held}, gettext("These are the numbers that hold for it now.")
     try:
         suggestion = services.suggestion_for(stream)
     except StoreError as error:
-        return {"pattern": escape(stream), **USUAL}, f"The usual numbers: {error}"
+        return {"pattern": escape(stream), **USUAL}, gettext("The usual numbers: {error}").format(error=error)
     return {"pattern": escape(stream), **suggestion.values}, suggestion.why
 
 
@@ -110,7 +119,7 @@ def delete(request: HttpRequest, limit_id: int) -> HttpResponse:
         except services.LossRefused as error:
             preview = error.preview
         else:
-            messages.success(request, f"{name}: its limit is deleted.")
+            messages.success(request, gettext("{name}: its limit is deleted.").format(name=name))
             return redirect("streams:list")
     context = {"limit": found, "preview": preview, "unbounded": [c for c in preview.changes if c.new.limit is None]}
     context |= {"refused": request.method == "POST", **agreed(request, preview)}

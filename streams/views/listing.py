@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.paginator import Page, Paginator
 from django.http import QueryDict
+from django.utils.translation import gettext_lazy
 
 from streams.metrics import StreamRow
 
@@ -23,12 +24,20 @@ def _lag(row: StreamRow) -> int:
 
 # Word in the address → (heading, key, the larger first).
 SORTS: dict[str, tuple[str, Callable[[StreamRow], Any], bool]] = {
-    "name": ("name", lambda row: row.stream, False),
-    "state": ("worst first", lambda row: WORST[row.condition], False),
-    "length": ("length", lambda row: UNKNOWN_LAST if row.length is None else row.length, True),
-    "usage": ("share of its limit", lambda row: UNKNOWN_LAST if row.usage_ratio is None else row.usage_ratio, True),
-    "bytes": ("bytes", lambda row: UNKNOWN_LAST if row.bytes is None else row.bytes, True),
-    "lag": ("largest lag", _lag, True),
+    "name": (gettext_lazy("name"), lambda row: row.stream, False),
+    "state": (gettext_lazy("worst first"), lambda row: WORST[row.condition], False),
+    "length": (
+        gettext_lazy("length"),
+        lambda row: UNKNOWN_LAST if row.length is None else row.length,
+        True,
+    ),
+    "usage": (
+        gettext_lazy("share of its limit"),
+        lambda row: UNKNOWN_LAST if row.usage_ratio is None else row.usage_ratio,
+        True,
+    ),
+    "bytes": (gettext_lazy("bytes"), lambda row: UNKNOWN_LAST if row.bytes is None else row.bytes, True),
+    "lag": (gettext_lazy("largest lag"), _lag, True),
 }
 
 

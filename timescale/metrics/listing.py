@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from django.utils.translation import gettext
+
 from timescale.engine.growth import days_until
 from timescale.metrics.summary import HypertableRow, HypertablesSummary
 
@@ -48,8 +50,8 @@ def disk_outlook(said: str, summary: HypertablesSummary) -> DiskOutlook:
     try:
         size = int(float(said) * 10**9)
     except (ValueError, OverflowError):
-        return DiskOutlook(said, error="A number of gigabytes, like 100.")
+        return DiskOutlook(said, error=gettext("A number of gigabytes, like 100."))
     if size <= 0:
-        return DiskOutlook(said, error="A number above 0.")
+        return DiskOutlook(said, error=gettext("A number above 0."))
     days = days_until(size, used=summary.database_bytes, growth_per_day=summary.database_growth_per_day)
     return DiskOutlook(said, size, days)

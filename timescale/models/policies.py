@@ -10,6 +10,8 @@ from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models import CheckConstraint, F, Q
+from django.utils.text import format_lazy
+from django.utils.translation import gettext_lazy as _
 
 from timescale.engine.durations import spell
 from timescale.engine.policies import (
@@ -25,16 +27,18 @@ from timescale.engine.policies import (
 )
 from tradeul_ops.runs import Run
 
-NAME = RegexValidator(r"^[a-z_][a-z0-9_]*$", "A name in small letters, digits and underscores.")
-COLUMNS = RegexValidator(r"^[a-z_][a-z0-9_]*(, ?[a-z_][a-z0-9_]*)*$", "Column names, separated by commas.")
+NAME = RegexValidator(r"^[a-z_][a-z0-9_]*$", _("A name in small letters, digits and underscores."))
+COLUMNS = RegexValidator(r"^[a-z_][a-z0-9_]*(, ?[a-z_][a-z0-9_]*)*$", _("Column names, separated by commas."))
 ORDER = RegexValidator(
-    r"^[a-z_][a-z0-9_]*( (ASC|DESC))?(, ?[a-z_][a-z0-9_]*( (ASC|DESC))?)*$", "Column names, each with ASC or DESC."
+    r"^[a-z_][a-z0-9_]*( (ASC|DESC))?(, ?[a-z_][a-z0-9_]*( (ASC|DESC))?)*$", _("Column names, each with ASC or DESC.")
 )
 
 
 def _positive(name: str, field: str) -> CheckConstraint:
     return CheckConstraint(
-        name=name, condition=Q(**{f"{field}__gt": ZERO}), violation_error_message=f"{field} must be positive."
+        name=name,
+        condition=Q(**{f"{field}__gt": ZERO}),
+        violation_error_message=format_lazy(_("{field} must be positive."), field=field),
     )
 
 
@@ -42,31 +46,35 @@ def _to_a_century(name: str) -> CheckConstraint:
     return CheckConstraint(
         name=name,
         condition=Q(drop_after__gt=ZERO, drop_after__lte=LONGEST),
-        violation_error_message="drop_after must be positive, and 100 years at most.",
+        violation_error_message=_("drop_after must be positive, and 100 years at most."),
     )
 
 
 class HypertablePolicy(models.Model):
     table_name = models.CharField(max_length=63, unique=True, validators=[NAME])
     time_column = models.CharField(max_length=63, validators=[NAME])
-    time_is_date = models.BooleanField(default=False, help_text="The time column is a date: its chunks are whole days.")
-    chunk_time_interval = models.DurationField(help_text="For chunks to come; the others keep the width they have.")
-    drop_after = models.DurationField(help_text="Rows older than this go, a whole chunk at a time.")
+    time_is_date = models.BooleanField(
+        default=False, help_text=_("The time column is a date: its chunks are whole days.")
+    )
+    chunk_time_interval = models.DurationField(help_text=_("For chunks to come; the others keep the width they have."))
+    drop_after = models.DurationField(help_text=_("Rows older than this go, a whole chunk at a time."))
     retention_schedule_interval = models.DurationField(
-        help_text="How often TimescaleDB's job looks. On the other editions beat looks, every 30 s."
+        help_text=_("How often TimescaleDB's job looks. On the other editions beat looks, every 30 s.")
     )
     columnstore_after = models.DurationField(
-        null=True, blank=True, help_text="Compress chunks older than this (Community edition). Empty: never."
+        null=True, blank=True, help_text=_("Compress chunks older than this (Community edition). Empty: never.")
     )
     columnstore_schedule_interval = models.DurationField(null=True, blank=True)
     segmentby = models.CharField(max_length=200, blank=True, validators=[COLUMNS])
     orderby = models.CharField(max_length=200, blank=True, validators=[ORDER])
-    enabled = models.BooleanField(default=True, help_text="Off: nothing is compressed or dropped, and the table grows.")
+    enabled = models.BooleanField(
+        default=True, help_text=_("Off: nothing is compressed or dropped, and the table grows.")
+    )
 
     class Meta:
         ordering = ("table_name",)
-        verbose_name_plural = "hypertable policies"
-        permissions = [("act_on_tables", "Can compress, drop and refresh now, and run jobs")]
+        verbose_name_plural = _("hypertable policies")
+        permissions = [("act_on_tables", _("Can compress, drop and refresh now, and run jobs"))]
         constraints = [
             _to_a_century("hypertable_drop_after_to_a_century"),
             _positive("hypertable_chunk_positive", "chunk_time_interval"),
@@ -76,26 +84,28 @@ class HypertablePolicy(models.Model):
             CheckConstraint(
                 name="hypertable_chunk_within_drop_after",
                 condition=Q(chunk_time_interval__lte=F("drop_after")),
-                violation_error_message="drop_after must not be below chunk_time_interval: chunks go whole.",
+                violation_error_message=_("drop_after must not be below chunk_time_interval: chunks go whole."),
             ),
             CheckConstraint(
                 name="hypertable_chunk_within_columnstore_after",
                 condition=Q(columnstore_after=None)
                 | Q(chunk_time_interval__lte=F("columnstore_after"))
                 | Q(time_is_date=True, chunk_time_interval=DAY),
-                violation_error_message="columnstore_after must not be below chunk_time_interval "
-                "(a date's 1 day excepted): chunks are compressed whole.",
+                violation_error_message=_(
+                    "columnstore_after must not be below chunk_time_interval (a date's 1 day excepted): chunks are "
+                    "compressed whole."
+                ),
             ),
             CheckConstraint(
                 name="hypertable_columnstore_before_drop",
                 condition=Q(columnstore_after=None) | Q(columnstore_after__lt=F("drop_after")),
-                violation_error_message="columnstore_after must be below drop_after: else none is compressed.",
+                violation_error_message=_("columnstore_after must be below drop_after: else none is compressed."),
             ),
             CheckConstraint(
                 name="hypertable_columnstore_complete",
                 condition=Q(columnstore_after=None, columnstore_schedule_interval=None)
                 | Q(columnstore_after__isnull=False, columnstore_schedule_interval__isnull=False),
-                violation_error_message="columnstore_after and columnstore_schedule_interval are set together.",
+                violation_error_message=_("columnstore_after and columnstore_schedule_interval are set together."),
             ),
         ]
 
@@ -134,19 +144,23 @@ class HypertablePolicy(models.Model):
 
 class AggregatePolicy(models.Model):
     view_name = models.CharField(max_length=63, unique=True, validators=[NAME])
-    source = models.CharField(max_length=63, validators=[NAME], help_text="The table or the aggregate that it reads.")
-    bucket_width = models.DurationField(help_text="As the view is made; changing it here changes no view.")
-    start_offset = models.DurationField(help_text="A refresh begins this far back: no further than the source reaches.")
-    end_offset = models.DurationField(help_text="A refresh ends this far back.")
+    source = models.CharField(
+        max_length=63, validators=[NAME], help_text=_("The table or the aggregate that it reads.")
+    )
+    bucket_width = models.DurationField(help_text=_("As the view is made; changing it here changes no view."))
+    start_offset = models.DurationField(
+        help_text=_("A refresh begins this far back: no further than the source reaches.")
+    )
+    end_offset = models.DurationField(help_text=_("A refresh ends this far back."))
     schedule_interval = models.DurationField()
-    drop_after = models.DurationField(null=True, blank=True, help_text="Buckets older than this go. Empty: never.")
+    drop_after = models.DurationField(null=True, blank=True, help_text=_("Buckets older than this go. Empty: never."))
     materialized_only = models.BooleanField(
-        default=False, help_text="Off: a query adds what the refresh has not reached yet."
+        default=False, help_text=_("Off: a query adds what the refresh has not reached yet.")
     )
 
     class Meta:
         ordering = ("view_name",)
-        verbose_name_plural = "aggregate policies"
+        verbose_name_plural = _("aggregate policies")
         constraints = [
             _positive("aggregate_bucket_width_positive", "bucket_width"),
             _positive("aggregate_schedule_positive", "schedule_interval"),
@@ -154,22 +168,22 @@ class AggregatePolicy(models.Model):
             CheckConstraint(
                 name="aggregate_end_offset_not_negative",
                 condition=Q(end_offset__gte=ZERO),
-                violation_error_message="end_offset must not be negative.",
+                violation_error_message=_("end_offset must not be negative."),
             ),
             CheckConstraint(
                 name="aggregate_window_two_buckets",
                 condition=Q(start_offset__gte=F("end_offset") + F("bucket_width") + F("bucket_width")),
-                violation_error_message="From start_offset to end_offset must be two buckets at least.",
+                violation_error_message=_("From start_offset to end_offset must be two buckets at least."),
             ),
             CheckConstraint(
                 name="aggregate_keeps_what_it_refreshes",
                 condition=Q(drop_after=None) | Q(drop_after__gte=F("start_offset")),
-                violation_error_message="drop_after must not be below start_offset: a refresh would undo it.",
+                violation_error_message=_("drop_after must not be below start_offset: a refresh would undo it."),
             ),
             CheckConstraint(
                 name="aggregate_reads_another",
                 condition=~Q(source=F("view_name")),
-                violation_error_message="An aggregate can't read itself.",
+                violation_error_message=_("An aggregate can't read itself."),
             ),
         ]
 

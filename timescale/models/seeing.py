@@ -9,6 +9,7 @@ from typing import Any
 
 from django.db import models
 from django.db.models import UniqueConstraint
+from django.utils.translation import gettext_lazy as _
 
 from tradeul_ops.runs import RunQuerySet
 
@@ -65,13 +66,13 @@ class TableAction(models.Model):
     """Something an operator asked for that takes its time: queued, running, and how it ended."""
 
     class Verb(models.TextChoices):
-        COMPRESS = "compress", "compress now"
-        DROP = "drop", "drop now"
-        REFRESH = "refresh", "refresh a window"
-        RUN_JOB = "run_job", "run the job now"
+        COMPRESS = "compress", _("compress now")
+        DROP = "drop", _("drop now")
+        REFRESH = "refresh", _("refresh a window")
+        RUN_JOB = "run_job", _("run the job now")
 
     class Phase(models.TextChoices):
-        QUEUED = "queued", "waits for a worker"
+        QUEUED = "queued", _("waits for a worker")
         RUNNING = "running", "running"
         DONE = "done", "done"
         FAILED = "failed", "failed"

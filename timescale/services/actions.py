@@ -17,6 +17,7 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
+from django.utils.translation import gettext
 from kombu.exceptions import OperationalError as BrokerError
 
 from timescale.engine.drift import Job, Kind
@@ -67,7 +68,7 @@ def plan_action(row: PolicyRow, verb: str, arguments: dict[str, Any], *, now: da
             return _plan_refresh(wanted, seen, arguments, now=now)
         case Verb.RUN_JOB, _:
             return _plan_run(wanted.name, seen, arguments)
-    raise ActionRefused(f"{wanted.name}: there is no {verb} for it.")
+    raise ActionRefused(gettext("{name}: there is no {verb} for it.").format(name=wanted.name, verb=verb))
 
 
 def request_action(
@@ -76,9 +77,13 @@ def request_action(
     """Queues it, with its audit line. Raises ActionRefused, also where what it would do is no longer what was shown."""
     plan = plan_action(row, verb, arguments, now=now)
     if plan.consent != consent:
-        raise ActionRefused(f"What it would do has changed since it was shown. Now: {plan.sentence}")
+        raise ActionRefused(
+            gettext("What it would do has changed since it was shown. Now: {sentence}").format(sentence=plan.sentence)
+        )
     if TableAction.objects.filter(relation=plan.relation, phase__in=[Phase.QUEUED, Phase.RUNNING]).exists():
-        raise ActionRefused(f"{plan.relation}: something is already under way. Wait for its end.")
+        raise ActionRefused(
+            gettext("{relation}: something is already under way. Wait for its end.").format(relation=plan.relation)
+        )
     with transaction.atomic():
         action: TableAction = TableAction.objects.create(
             relation=plan.relation,
@@ -88,7 +93,7 @@ def request_action(
             asked_by=user.get_username(),
             steps_total=plan.steps,
         )
-        said = {plan.verb.label: (None, plan.sentence.rstrip("."))}
+        said = {str(plan.verb.label): (None, plan.sentence.rstrip("."))}
         audit.record(user_id=user.pk, row=row, flag=audit.CHANGED, changes=said)
         transaction.on_commit(partial(_send, action))
     return action
@@ -137,13 +142,21 @@ def _plan_compression(wanted: WantedTable, seen: catalog.Catalog, said: dict[str
     _only_community(seen, "Compression")
     hypertable = seen.hypertables.get(wanted.table)
     if hypertable is None or not hypertable.columnstore:
-        raise ActionRefused(f"{wanted.table} has no columnstore: set columnstore_after first.")
+        raise ActionRefused(
+            gettext("{table} has no columnstore: set columnstore_after first.").format(table=wanted.table)
+        )
     older_than = read_duration(said, "older_than", default=wanted.columnstore.after if wanted.columnstore else None)
     chunks = _compressible(wanted.table, older_than, now=now)
     if not chunks:
-        raise ActionRefused(f"{wanted.table}: no chunk older than {spell(older_than)} waits to be compressed.")
-    sentence = f"Compress {len(chunks)} {_chunks(len(chunks))} of {wanted.table} older than {spell(older_than)}."
-    warning = "Writing to a chunk waits while it is compressed; reading goes on."
+        raise ActionRefused(
+            gettext("{table}: no chunk older than {older_than} waits to be compressed.").format(
+                table=wanted.table, older_than=spell(older_than)
+            )
+        )
+    sentence = gettext("Compress {number} {chunks} of {table} older than {older_than}.").format(
+        number=len(chunks), chunks=_chunks(len(chunks)), table=wanted.table, older_than=spell(older_than)
+    )
+    warning = gettext("Writing to a chunk waits while it is compressed; reading goes on.")
     return _plan(
         Verb.COMPRESS, wanted.table, sentence, (warning,), len(chunks), {"older_than": write_duration(older_than)}
     )
@@ -155,39 +168,55 @@ def _plan_drop(wanted: WantedTable, said: dict[str, Any], *, now: datetime) -> P
     if preview.problem:
         raise ActionRefused(preview.sentence)
     if not preview.drops:
-        raise ActionRefused(f"{wanted.table}: nothing is older than {spell(older_than)}.")
+        raise ActionRefused(
+            gettext("{table}: nothing is older than {older_than}.").format(
+                table=wanted.table, older_than=spell(older_than)
+            )
+        )
     what = preview.sentence.partition("This drops ")[2]
-    sentence = f"Drop now what is older than {spell(older_than)} from {wanted.table}: {what}"
+    sentence = gettext("Drop now what is older than {older_than} from {table}: {what}").format(
+        older_than=spell(older_than), table=wanted.table, what=what
+    )
     arguments = {"older_than": write_duration(older_than)}
     # Not by the rows: those of a plain table grow while the page is read.
     consent = f"{Verb.DROP}:{arguments['older_than']}:{preview.chunks}"
-    warnings = (*preview.starved, "There is no undo.")
+    warnings = (*preview.starved, gettext("There is no undo."))
     return Plan(Verb.DROP, wanted.table, sentence, warnings, preview.chunks, consent, arguments, destroys=True)
 
 
 def _plan_refresh(wanted: WantedView, seen: catalog.Catalog, said: dict[str, Any], *, now: datetime) -> Plan:
-    _only_community(seen, "A refresh")
+    _only_community(seen, gettext("A refresh"))
     start, end = read_moment(said, "start"), read_moment(said, "end")
     if end - start < wanted.bucket_width:
-        raise ActionRefused(f"The window must hold one bucket of {spell(wanted.bucket_width)} at least.")
+        raise ActionRefused(
+            gettext("The window must hold one bucket of {bucket_width} at least.").format(
+                bucket_width=spell(wanted.bucket_width)
+            )
+        )
     kept = _kept_by(wanted.source)
     if kept is not None and start < now - kept:
         raise ActionRefused(
-            f"{wanted.source} keeps {spell(kept)}: a window that begins before {now - kept:%Y-%m-%d %H:%M} UTC would "
-            f"erase what {wanted.view} still holds of that time."
+            gettext(
+                "{source} keeps {kept}: a window that begins before {value} UTC would erase what {view} still "
+                "holds of that time."
+            ).format(source=wanted.source, kept=spell(kept), value=f"{now - kept:%Y-%m-%d %H:%M}", view=wanted.view)
         )
-    sentence = f"Refresh {wanted.view} from {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC."
+    sentence = gettext("Refresh {view} from {start} to {end} UTC.").format(
+        view=wanted.view, start=f"{start:%Y-%m-%d %H:%M}", end=f"{end:%Y-%m-%d %H:%M}"
+    )
     return _plan(Verb.REFRESH, wanted.view, sentence, (), 1, {"start": start.isoformat(), "end": end.isoformat()})
 
 
 def _plan_run(name: str, seen: catalog.Catalog, said: dict[str, Any]) -> Plan:
     job = _job(seen, name, said.get("job_id"))
     does = {
-        Kind.RETENTION: "It drops what is older than its bound, at once.",
-        Kind.COLUMNSTORE: "It compresses the chunks that are old enough.",
-        Kind.REFRESH: "It refreshes its window.",
+        Kind.RETENTION: gettext("It drops what is older than its bound, at once."),
+        Kind.COLUMNSTORE: gettext("It compresses the chunks that are old enough."),
+        Kind.REFRESH: gettext("It refreshes its window."),
     }[job.kind]
-    sentence = f"Run the {job.kind} job {job.job_id} of {name} now ({job.says}), for {spell(STEP_LIMIT)} at most."
+    sentence = gettext("Run the {kind} job {job_id} of {name} now ({says}), for {limit} at most.").format(
+        kind=job.kind, job_id=job.job_id, name=name, says=job.says, limit=spell(STEP_LIMIT)
+    )
     plan = _plan(Verb.RUN_JOB, name, sentence, (does,), 1, {"job_id": job.job_id})
     return replace(plan, destroys=job.kind is Kind.RETENTION)
 
@@ -246,7 +275,9 @@ def _send(action: TableAction) -> None:
     try:
         signature("timescale.perform_action", args=(action.pk,)).delay()
     except BrokerError as error:
-        why = f"The broker does not answer ({error}): no worker knows of it. Ask again when it is back."
+        why = gettext("The broker does not answer ({error}): no worker knows of it. Ask again when it is back.").format(
+            error=error
+        )
         TableAction.objects.filter(pk=action.pk).update(phase=Phase.FAILED, detail=why, finished_at=timezone.now())
 
 
@@ -262,14 +293,22 @@ def _compressible(table: str, older_than: timedelta, *, now: datetime) -> list[s
 
 def _only_community(seen: catalog.Catalog, what: str) -> None:
     if seen.edition is not Edition.COMMUNITY:
-        raise ActionRefused(f"{what} needs TimescaleDB's Community edition; this database has: {seen.edition}.")
+        raise ActionRefused(
+            gettext("{what} needs TimescaleDB's Community edition; this database has: {edition}.").format(
+                what=what, edition=seen.edition
+            )
+        )
 
 
 def _job(seen: catalog.Catalog, name: str, job_id: object) -> Job:
     for job in seen.jobs_of(name):
         if str(job.job_id) == str(job_id):
             return job
-    raise ActionRefused(f"{name} has no job {job_id}: it was removed or made again. Look again.")
+    raise ActionRefused(
+        gettext("{name} has no job {job_id}: it was removed or made again. Look again.").format(
+            name=name, job_id=job_id
+        )
+    )
 
 
 def _kept_by(source: str) -> timedelta | None:

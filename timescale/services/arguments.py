@@ -8,6 +8,7 @@ from typing import Any
 from django.core.exceptions import ValidationError
 from django.utils import timezone
 from django.utils.dateparse import parse_datetime, parse_duration
+from django.utils.translation import gettext
 
 from timescale.engine.policies import ZERO
 
@@ -20,7 +21,11 @@ def read_duration(said: dict[str, Any], name: str, *, default: timedelta | None)
     text = str(said.get(name) or "").strip()
     value = parse_duration(text) if text else default
     if value is None or value <= ZERO:
-        raise ActionRefused(f"{name}: write a time above 0 as days and hours:minutes:seconds, like 3 00:00:00.")
+        raise ActionRefused(
+            gettext("{name}: write a time above 0 as days and hours:minutes:seconds, like 3 00:00:00.").format(
+                name=name
+            )
+        )
     return value
 
 
@@ -30,7 +35,7 @@ def read_moment(said: dict[str, Any], name: str) -> datetime:
     except ValueError:
         value = None
     if value is None:
-        raise ActionRefused(f"{name}: write a moment in UTC, like 2026-03-15 14:30.")
+        raise ActionRefused(gettext("{name}: write a moment in UTC, like 2026-03-15 14:30.").format(name=name))
     return value if timezone.is_aware(value) else timezone.make_aware(value, timezone.get_default_timezone())
 
 

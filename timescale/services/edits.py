@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.utils import timezone
+from django.utils.translation import gettext
 
 from timescale.engine.drift import Kind
 from timescale.engine.policies import WantedTable, column_errors
@@ -92,15 +93,23 @@ def adopt_drift(
         found = {one.kind: one for one in read_survey(catalog.read_catalog(connection)).get(row.wanted().name, ())}
         one = found.get(aspect)
         if one is None or one.actual_mark != seen_mark:
-            raise ValidationError(f"The {aspect} has changed since this page was shown. Look again.")
+            raise ValidationError(
+                gettext("The {aspect} has changed since this page was shown. Look again.").format(aspect=aspect)
+            )
         if one.adopt is None:
-            raise ValidationError(f"The {aspect} can't be adopted: {one.why_not_adopt}.")
+            raise ValidationError(
+                gettext("The {aspect} can't be adopted: {why_not_adopt}.").format(
+                    aspect=aspect, why_not_adopt=one.why_not_adopt
+                )
+            )
         changed = _assign(row, one.adopt)
         try:
             _check(row)
         except ValidationError as error:
             raise ValidationError(
-                f"Not adopted, the console's own rules refuse it. {' '.join(error.messages)}"
+                gettext("Not adopted, the console's own rules refuse it. {messages}").format(
+                    messages=" ".join(error.messages)
+                )
             ) from error
         _save(row, changed, user_id=user_id)
         if aspect is Kind.RETENTION:
@@ -128,7 +137,9 @@ def undo_shortening(kind: type[Policy], policy_id: int, *, user_id: int, now: da
     row: Policy = kind._default_manager.get(pk=policy_id)
     grace = read_graces(now=now).get(row.wanted().name)
     if grace is None:
-        raise ValidationError("The grace is over: what the bound drops is dropped. A longer one keeps what comes.")
+        raise ValidationError(
+            gettext("The grace is over: what the bound drops is dropped. A longer one keeps what comes.")
+        )
     changes: dict[str, Any]
     if grace.previous is None:
         changes = {"enabled": False} if isinstance(row, HypertablePolicy) else {"drop_after": None}

@@ -8,6 +8,7 @@ from typing import Any
 
 from django.core.exceptions import ValidationError
 from django.db import connection, transaction
+from django.utils.translation import gettext
 
 from timescale.engine.loss import DropPreview, starved_by
 from timescale.engine.policies import WantedTable
@@ -28,8 +29,13 @@ class LossRefused(ValidationError):
     """The change drops what nobody has agreed to lose; `preview` says what."""
 
     def __init__(self, preview: DropPreview, *, asked: bool) -> None:
-        grew = "It is more now than what was agreed to" if asked else "First say that this may go"
-        super().__init__(f"Not saved. {grew}. {' '.join((preview.sentence, *preview.starved))}", code="loss")
+        grew = gettext("It is more now than what was agreed to") if asked else gettext("First say that this may go")
+        super().__init__(
+            gettext("Not saved. {grew}. {value}").format(
+                grew=grew, value=" ".join((preview.sentence, *preview.starved))
+            ),
+            code="loss",
+        )
         self.preview = preview
 
 

@@ -8,6 +8,7 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from django import template
+from django.utils.translation import gettext
 
 from timescale.engine.amounts import spell_bytes
 from timescale.engine.chunks import Bar
@@ -73,8 +74,12 @@ def chunk_strip(bars: Sequence[Bar]) -> dict[str, Any]:
     first, last = bars[0].chunk, bars[-1].chunk
     reach = ""
     if first.range_start and last.range_end:
-        reach = f" from {first.range_start:%Y-%m-%d %H:%M} to {last.range_end:%Y-%m-%d %H:%M} UTC"
-    forms = f"{counts['row']} row, {counts['partial']} partial, {counts['column']} column"
+        reach = gettext(" from {range_start} to {range_end} UTC").format(
+            range_start=f"{first.range_start:%Y-%m-%d %H:%M}", range_end=f"{last.range_end:%Y-%m-%d %H:%M}"
+        )
+    forms = gettext("{counts} row, {counts_2} partial, {counts_3} column").format(
+        counts=counts["row"], counts_2=counts["partial"], counts_3=counts["column"]
+    )
     return {
         "bars": bars,
         "newest_first": tuple(reversed(bars)),
@@ -96,7 +101,12 @@ def size_line(samples: Sequence[TableSample]) -> dict[str, Any]:
     points = " ".join(
         f"{300 * (at - start).total_seconds() / span:.1f},{37 - 34 * (size - low) / height:.1f}" for at, size in known
     )
-    return {"points": points, "title": f"{spell_bytes(low)} to {spell_bytes(high)} in {spell(end - start)}"}
+    return {
+        "points": points,
+        "title": gettext("{low} to {high} in {spell}").format(
+            low=spell_bytes(low), high=spell_bytes(high), spell=spell(end - start)
+        ),
+    }
 
 
 @register.inclusion_tag("timescale/_sort_header.html", takes_context=True)

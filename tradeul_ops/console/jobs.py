@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from celery import signature
+from django.utils.translation import gettext, ngettext
 from kombu.exceptions import OperationalError as BrokerError
 
 from timescale.engine.doctor import Diagnosis
@@ -78,25 +79,29 @@ class Jobs:
     @property
     def sentence(self) -> str:
         if self.tasks.stale:
-            return f"The broker does not answer: {self.tasks.error}. No task is sent or taken."
+            return gettext("The broker does not answer: {error}. No task is sent or taken.").format(
+                error=self.tasks.error
+            )
         tasks = self.tasks.value or ()
         sick = [task.what for task in tasks if task.condition in ("over", "attention")]
         sick += [f"{job.diagnosis.job.kind} of {job.relation}" for job in self.jobs if job.diagnosis.word != "within"]
-        new = sum(task.condition == "unknown" for task in tasks)
-        said = f" {new} {'has' if new == 1 else 'have'} not run yet, as far as the broker remembers." if new else ""
+        said = []
         if sick:
-            more = f" and {len(sick) - NAMED} more" if len(sick) > NAMED else ""
-            verb = "does" if len(sick) == 1 else "do"
-            all_of = len(tasks) + len(self.jobs)
-            return f"{len(sick)} of {all_of} {verb} not work: {', '.join(sick[:NAMED])}{more}.{said}"
-        if self.tables.stale:
-            return f"PostgreSQL's jobs could not be read: {self.tables.error}."
-        jobs = f" and {len(self.jobs)} TimescaleDB jobs" if self.jobs else ""
-        return (
-            f"{len(tasks) - new} of {len(tasks)} tasks{jobs} work.{said}"
-            if new
-            else f"All {len(tasks)} tasks{jobs} work."
-        )
+            said.append(_do_not_work(sick, of=len(tasks) + len(self.jobs)))
+        elif self.tables.stale:
+            return gettext("PostgreSQL's jobs could not be read: {error}.").format(error=self.tables.error)
+        new = sum(task.condition == "unknown" for task in tasks)
+        if not sick:
+            said.append(_work(len(tasks) - new, of=len(tasks), jobs=len(self.jobs)))
+        if new:
+            said.append(
+                ngettext(
+                    "{number} has not run yet, as far as the broker remembers.",
+                    "{number} have not run yet, as far as the broker remembers.",
+                    new,
+                ).format(number=new)
+            )
+        return " ".join(said)
 
 
 def read_jobs(*, now: datetime) -> Jobs:
@@ -109,13 +114,32 @@ def read_jobs(*, now: datetime) -> Jobs:
 def run_task_now(task: str, *, user_id: int) -> None:
     """Sends it to a worker, with an audit line. Raises JobRefused."""
     if task not in {name for _, name, _ in _entries()}:
-        raise JobRefused(f"Beat's table has no task {task}.")
+        raise JobRefused(gettext("Beat's table has no task {task}.").format(task=task))
     every = next(interval for _, name, interval in _entries() if name == task)
     try:
         signature(task).apply_async(expires=max(60.0, every.total_seconds()))
     except BrokerError as error:
-        raise JobRefused(f"The broker does not answer ({error}): no worker knows of it.") from error
+        raise JobRefused(
+            gettext("The broker does not answer ({error}): no worker knows of it.").format(error=error)
+        ) from error
     audit.record_deed(user_id=user_id, name=task, said="Run now, by hand.")
+
+
+def _do_not_work(names: Sequence[str], *, of: int) -> str:
+    said = ngettext("{number} of {of} does not work: {names}", "{number} of {of} do not work: {names}", len(names))
+    said = said.format(number=len(names), of=of, names=", ".join(names[:NAMED]))
+    if len(names) > NAMED:
+        said += gettext(" and {number} more").format(number=len(names) - NAMED)
+    return f"{said}."
+
+
+def _work(number: int, *, of: int, jobs: int) -> str:
+    if jobs:
+        said = gettext("All {of} tasks and {jobs} TimescaleDB jobs work.")
+        said = said if number == of else gettext("{number} of {of} tasks and {jobs} TimescaleDB jobs work.")
+        return said.format(number=number, of=of, jobs=jobs)
+    said = gettext("All {of} tasks work.") if number == of else gettext("{number} of {of} tasks work.")
+    return said.format(number=number, of=of)
 
 
 def permission_of(task: str) -> str:
@@ -150,12 +174,12 @@ def _task(what: str, name: str, every: timedelta, runs: TaskRuns, now: datetime)
 
 def _judged(every: timedelta, runs: TaskRuns, last: datetime | None, now: datetime) -> tuple[str, str]:
     if last is None:
-        return "unknown", "Not yet, as far as the broker remembers."
+        return "unknown", gettext("Not yet, as far as the broker remembers.")
     if now - last > 2 * every + LATE_AFTER:
-        return "over", "Late: is there a worker, and beat?"
+        return "over", gettext("Late: is there a worker, and beat?")
     if runs.failed and (runs.succeeded is None or runs.failed.at > runs.succeeded.at):
-        return "attention", "Its last run could not do its work."
-    return "within", "Works."
+        return "attention", gettext("Its last run could not do its work.")
+    return "within", gettext("Works.")
 
 
 def _timescale_jobs(summary: HypertablesSummary) -> Iterator[TimescaleJob]:

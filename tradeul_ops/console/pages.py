@@ -8,6 +8,7 @@ from django.core.exceptions import PermissionDenied
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
+from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
 from tradeul_ops.console.changes import read_changes
@@ -56,9 +57,9 @@ def run_job(request: HttpRequest) -> HttpResponse:
         raise PermissionDenied
     try:
         run_task_now(task, user_id=request.user.pk or 0)
-        messages.success(request, f"{task} is sent: a worker does it as soon as it is free.")
+        messages.success(request, gettext("{task} is sent: a worker does it as soon as it is free.").format(task=task))
     except JobRefused as error:
-        messages.error(request, f"Not run. {error}")
+        messages.error(request, gettext("Not run. {error}").format(error=error))
     return redirect("jobs")
 
 

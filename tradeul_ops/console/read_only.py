@@ -10,10 +10,11 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 from django.utils.functional import SimpleLazyObject
+from django.utils.translation import gettext_lazy
 
 SAFE = frozenset({"GET", "HEAD", "OPTIONS", "TRACE"})
 COMING_AND_GOING = ("login", "logout", "admin:login", "admin:logout")
-REFUSED = "This console is read-only (TRADEUL_READ_ONLY): nothing was changed."
+REFUSED = gettext_lazy("This console is read-only (TRADEUL_READ_ONLY): nothing was changed.")
 
 
 def refuse_changes(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from django.utils.translation import gettext
+
 from snapshots.metrics import SnapshotsSummary
 from streams.metrics import StreamsSummary
 from timescale.metrics import HypertablesSummary
@@ -36,8 +38,10 @@ def _of_streams(summary: StreamsSummary) -> Saved:
     return Saved(
         "streams",
         f"{count(summary.trimmed_entries)} entries, {bytes_(summary.trimmed_bytes)}",
-        "Trimmed since install: the entries each trim removed, and MEMORY USAGE before it minus after it, which is the "
-        "server’s estimate. What producers trim as they add is not in it.",
+        gettext(
+            "Trimmed since install: the entries each trim removed, and MEMORY USAGE before it minus after "
+            "it, which is the server’s estimate. What producers trim as they add is not in it."
+        ),
     )
 
 
@@ -45,9 +49,11 @@ def _of_snapshots(summary: SnapshotsSummary) -> Saved:
     builds = summary.fulls + summary.deltas
     return Saved(
         "snapshots",
-        f"{bytes_(summary.saved_bytes)} not written",
-        f"The source’s bytes minus what was written to Redis, added up over the {count(builds)} builds on record "
-        f"({count(summary.fulls)} fulls, {count(summary.deltas)} deltas); older ones are pruned.",
+        gettext("{saved_bytes} not written").format(saved_bytes=bytes_(summary.saved_bytes)),
+        gettext(
+            "The source’s bytes minus what was written to Redis, added up over the {builds} builds on record "
+            "({fulls} fulls, {deltas} deltas); older ones are pruned."
+        ).format(builds=count(builds), fulls=count(summary.fulls), deltas=count(summary.deltas)),
     )
 
 
@@ -55,10 +61,14 @@ def _of_tables(summary: HypertablesSummary) -> Saved:
     """Compression counts what is compressed now; what a job dropped nobody counts."""
     pairs = [(row.sizes.before_bytes, row.sizes.after_bytes) for row in summary.rows]
     known = [before - after for before, after in pairs if before is not None and after is not None]
-    compressed = f"{bytes_(sum(known))} by compression, " if known else ""
+    compressed = gettext("{known} by compression, ").format(known=bytes_(sum(known))) if known else ""
     return Saved(
         "tables",
-        f"{compressed}{count(summary.dropped_rows)} rows dropped",
-        "Compression: what the chunks that are compressed now took before, minus what they take. Rows: those that "
-        "beat dropped in the runs on record; TimescaleDB’s own jobs do not count theirs.",
+        gettext("{compressed}{dropped_rows} rows dropped").format(
+            compressed=compressed, dropped_rows=count(summary.dropped_rows)
+        ),
+        gettext(
+            "Compression: what the chunks that are compressed now took before, minus what they take. Rows: "
+            "those that beat dropped in the runs on record; TimescaleDB’s own jobs do not count theirs."
+        ),
     )

@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from django.urls import reverse
+from django.utils.translation import gettext
 
 from snapshots.engine.names import is_chain
 from tradeul_ops.console.overview import Overview
@@ -60,16 +61,26 @@ def _sentence(overview: Overview, found: tuple[Finding, ...]) -> Sentence:
     if found:
         first, rest = found[0], len(found) - 1
         worst = first.condition
-        word = {"over": "Not bounded.", "attention": "Look.", "unknown": "Unknown."}[worst]
-        more = f" And {rest} more." if rest else ""
+        word = {"over": gettext("Not bounded."), "attention": gettext("Look."), "unknown": gettext("Unknown.")}[worst]
+        more = gettext(" And {rest} more.").format(rest=rest) if rest else ""
         return Sentence(worst, word, first.text + more)
     streams = overview.streams.value
     assert streams is not None  # a panel without a value is a finding
     ceiling = streams.memory.maxmemory_bytes
     of = f" of {bytes_(ceiling)}" if ceiling else ""
     enabled = sum(row.enabled for row in streams.rows)
-    bounded = f"All {enabled} streams are within their limits" if enabled != 1 else "The one stream is within its limit"
-    return Sentence("within", "Bounded.", f"{bounded}; Redis uses {bytes_(streams.memory.used_bytes)}{of}.")
+    bounded = (
+        gettext("All {enabled} streams are within their limits").format(enabled=enabled)
+        if enabled != 1
+        else gettext("The one stream is within its limit")
+    )
+    return Sentence(
+        "within",
+        gettext("Bounded."),
+        gettext("{bounded}; Redis uses {used_bytes}{of}.").format(
+            bounded=bounded, used_bytes=bytes_(streams.memory.used_bytes), of=of
+        ),
+    )
 
 
 def _stale(overview: Overview) -> list[Finding]:
@@ -77,11 +88,13 @@ def _stale(overview: Overview) -> list[Finding]:
         Finding(
             f"away/{panel.name}",
             "unknown",
-            f"{panel.name} not read since {clock(panel.read_at)}: {panel.error}."
+            gettext("{name} not read since {read_at}: {error}.").format(
+                name=panel.name, read_at=clock(panel.read_at), error=panel.error
+            )
             if panel.read_at
-            else f"{panel.name} could not be read: {panel.error}.",
+            else gettext("{name} could not be read: {error}.").format(name=panel.name, error=panel.error),
             reverse("verify"),
-            "Check each server",
+            gettext("Check each server"),
         )
         for panel in overview.panels
         if panel.stale
@@ -92,16 +105,20 @@ def _processes(overview: Overview) -> list[Finding]:
     processes = _fresh(overview.processes)
     if processes is None:
         return []
-    effect = {"worker": "nothing is trimmed, built or dropped", "beat": "nothing new is scheduled"}
+    effect = {"worker": gettext("nothing is trimmed, built or dropped"), "beat": gettext("nothing new is scheduled")}
     return [
         Finding(
             f"processes/{late.role}",
             "over",
-            f"No {late.role} has said that it lives since {clock(late.last_seen)}: {effect[late.role]}."
+            gettext("No {role} has said that it lives since {last_seen}: {effect}.").format(
+                role=late.role, last_seen=clock(late.last_seen), effect=effect[late.role]
+            )
             if late.last_seen
-            else f"No {late.role} has said that it lives within the hour: {effect[late.role]}.",
+            else gettext("No {role} has said that it lives within the hour: {effect}.").format(
+                role=late.role, effect=effect[late.role]
+            ),
             reverse("jobs"),
-            "See what did not run, and start it",
+            gettext("See what did not run, and start it"),
         )
         for late in processes.late
     ]
@@ -114,12 +131,18 @@ def _memory(overview: Overview) -> list[Finding]:
     memory, found = streams.memory, []
     if memory.maxmemory_bytes and memory.used_bytes >= MEMORY_ATTENTION_RATIO * memory.maxmemory_bytes:
         condition = "over" if memory.used_bytes >= memory.maxmemory_bytes else "attention"
-        text = f"Redis uses {bytes_(memory.used_bytes)} of the {bytes_(memory.maxmemory_bytes)} it may."
+        text = gettext("Redis uses {used_bytes} of the {maxmemory_bytes} it may.").format(
+            used_bytes=bytes_(memory.used_bytes), maxmemory_bytes=bytes_(memory.maxmemory_bytes)
+        )
         largest = f"{reverse('streams:list')}?sort=bytes"
-        found.append(Finding("streams/memory", condition, text, largest, "Lower the limit of the largest stream"))
+        found.append(
+            Finding("streams/memory", condition, text, largest, gettext("Lower the limit of the largest stream"))
+        )
     if memory.evicts_whole_keys:
-        text = f"Redis evicts by {memory.policy}: when full it deletes whole streams with their groups. Use noeviction."
-        found.append(Finding("streams/eviction", "attention", text, reverse("verify"), "See the command"))
+        text = gettext(
+            "Redis evicts by {policy}: when full it deletes whole streams with their groups. Use noeviction."
+        ).format(policy=memory.policy)
+        found.append(Finding("streams/eviction", "attention", text, reverse("verify"), gettext("See the command")))
     return found
 
 
@@ -137,12 +160,20 @@ def _streams(overview: Overview) -> Iterator[Finding]:
         text = f"{row.stream}: {row.why}"
         if not row.enabled:
             limit = reverse("streams:limit", args=[row.limit_id])
-            yield Finding(key, row.condition, text, limit, "Switch its limit on")
+            yield Finding(key, row.condition, text, limit, gettext("Switch its limit on"))
         else:
-            yield Finding(key, row.condition, text, link, "See who holds it" if row.held_by else "Look at the stream")
+            yield Finding(
+                key,
+                row.condition,
+                text,
+                link,
+                gettext("See who holds it") if row.held_by else gettext("Look at the stream"),
+            )
         for group in row.abandoned:
             key = f"streams/group/{row.stream}/{group.name}"
-            yield Finding(key, "attention", group.sentence(streams.read_at), link, "Look at the group, destroy it")
+            yield Finding(
+                key, "attention", group.sentence(streams.read_at), link, gettext("Look at the group, destroy it")
+            )
     if unmanaged := [name for name in streams.unmanaged if not is_chain(name)]:
         yield _unmanaged(unmanaged)
 
@@ -150,20 +181,22 @@ def _streams(overview: Overview) -> Iterator[Finding]:
 def _unmanaged(names: Sequence[str]) -> Finding:
     """One for all of them: each is cured in the same way, and there may be thousands."""
     if len(names) == 1:
-        text = f"{names[0]} has no limit and grows until it has one."
+        text = gettext("{stream} has no limit and grows until it has one.").format(stream=names[0])
         link = reverse("streams:stream", args=[names[0]])
-        return Finding("streams/unmanaged", "attention", text, link, "Give it a limit")
-    more = f" and {len(names) - NAMED} more" if len(names) > NAMED else ""
-    text = f"{len(names)} streams have no limit and grow until they have one: {', '.join(names[:NAMED])}{more}."
-    return Finding("streams/unmanaged", "attention", text, reverse("producers"), "Give them limits")
+        return Finding("streams/unmanaged", "attention", text, link, gettext("Give it a limit"))
+    more = gettext(" and {number} more").format(number=len(names) - NAMED) if len(names) > NAMED else ""
+    text = gettext("{number} streams have no limit and grow until they have one: {names}{more}.").format(
+        number=len(names), names=", ".join(names[:NAMED]), more=more
+    )
+    return Finding("streams/unmanaged", "attention", text, reverse("producers"), gettext("Give them limits"))
 
 
 def _snapshots(overview: Overview) -> Iterator[Finding]:
     if (snapshots := _fresh(overview.snapshots)) is not None:
         for row in (row for row in snapshots.rows if row.enabled):
             link = reverse("snapshots:policy", args=[row.policy_id])
-            key, text = f"snapshots/{row.name}", f"Snapshot {row.name}: {row.why}"
-            yield Finding(key, row.condition, text, link, "Look at its builds")
+            key, text = f"snapshots/{row.name}", gettext("Snapshot {name}: {why}").format(name=row.name, why=row.why)
+            yield Finding(key, row.condition, text, link, gettext("Look at its builds"))
 
 
 def _hypertables(overview: Overview) -> Iterator[Finding]:
@@ -171,10 +204,10 @@ def _hypertables(overview: Overview) -> Iterator[Finding]:
         return
     for table in hypertables.rows:
         link, key = reverse("hypertables:table", args=[table.policy_id]), f"hypertables/{table.table}"
-        yield Finding(key, table.condition, f"{table.table}: {table.why}", link, "Look at its policy and jobs")
+        yield Finding(key, table.condition, f"{table.table}: {table.why}", link, gettext("Look at its policy and jobs"))
     for view in hypertables.aggregates:
         link, key = reverse("hypertables:aggregate", args=[view.policy_id]), f"hypertables/{view.view}"
-        yield Finding(key, view.condition, f"{view.view}: {view.why}", link, "Look at its policy and jobs")
+        yield Finding(key, view.condition, f"{view.view}: {view.why}", link, gettext("Look at its policy and jobs"))
 
 
 def _fresh(panel: Panel[Value]) -> Value | None:

@@ -9,6 +9,7 @@ from typing import Any
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.translation import gettext, gettext_lazy
 
 from tradeul_ops import charts, market_sessions
 from tradeul_ops.console.templatetags.figures import UNKNOWN, bytes_, count, span
@@ -16,6 +17,7 @@ from tradeul_ops.console.zones import spell_offset
 
 register = template.Library()
 
+TREND_WORDS = {"rising": gettext_lazy("rising"), "falling": gettext_lazy("falling"), "flat": gettext_lazy("flat")}
 ARROWS = {"rising": "↑", "falling": "↓"}
 WORDS = {"entries": lambda value: count(round(value)), "bytes": bytes_}
 WIDE, NARROW = (960, 280), (360, 240)
@@ -28,14 +30,16 @@ def sparkline(
     *,
     unit: str = "entries",
     gap: timedelta | None = None,
-    over: str = "the last hour",
+    over: str = "",
 ) -> dict[str, Any]:
     """96 × 20: its lowest and highest in words, the last point marked, the limit as a faint line where it is near."""
     drawn = charts.sparkline(points or (), limit=limit, gap=gap)
-    word = WORDS[unit]
-    title = f"No samples in {over} yet"
+    word, over = WORDS[unit], over or gettext("the last hour")
+    title = gettext("No samples in {over} yet").format(over=over)
     if drawn.lowest is not None and drawn.highest is not None:
-        title = f"{word(drawn.lowest)} to {word(drawn.highest)} in {over}"
+        title = gettext("{lowest} to {highest} in {over}").format(
+            lowest=word(drawn.lowest), highest=word(drawn.highest), over=over
+        )
     return {"spark": drawn, "title": title}
 
 
@@ -69,7 +73,11 @@ def chart(
     ]
     word = WORDS[unit]
     first = drawn[0]
-    told = "nothing known" if first.lowest is None else f"from {word(first.lowest)} to {word(first.highest)}"
+    told = (
+        gettext("nothing known")
+        if first.lowest is None
+        else gettext("from {lowest} to {highest}").format(lowest=word(first.lowest), highest=word(first.highest))
+    )
     return {
         "sizes": [
             {"chart": one, "kind": kind, "values": [(y, word(value)) for y, value in one.values]}
@@ -92,18 +100,20 @@ def rate(value: float) -> str:
 @register.filter
 def full_in(value: timedelta) -> str:
     """“full in 3 h 10 m”, by the growth of the last minutes."""
-    return f"full in {span(value)}" if value else "full: the oldest go"
+    return gettext("full in {span}").format(span=span(value)) if value else gettext("full: the oldest go")
 
 
 @register.simple_tag
-def direction(trend: Any, unit: str = "entries", *, unknown: str = UNKNOWN) -> str:
+def direction(trend: Any, unit: str = "entries", *, unknown: str = "") -> str:
     """Where something is going, as arrow, word and hourly rate: ↑ rising 310/h. A flat one has no rate."""
     if trend is None or trend.per_hour is None:
-        return format_html('<span class="trend">{}</span>', unknown)
+        return format_html('<span class="trend">{}</span>', unknown or UNKNOWN)
     if trend.word == "flat":
-        return format_html('<span class="trend">→ {}</span>', trend.word)
+        return format_html('<span class="trend">→ {}</span>', TREND_WORDS["flat"])
     number = bytes_(abs(trend.per_hour)) if unit == "bytes" else rate(abs(trend.per_hour))
-    return format_html('<span class="trend {}">{} {} {}/h</span>', trend.word, ARROWS[trend.word], trend.word, number)
+    return format_html(
+        '<span class="trend {}">{} {} {}/h</span>', trend.word, ARROWS[trend.word], TREND_WORDS[trend.word], number
+    )
 
 
 @register.filter

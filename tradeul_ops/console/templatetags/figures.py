@@ -7,20 +7,27 @@ from typing import Any
 
 from django import template
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 
 from tradeul_ops.console.zones import spell_offset
 
 register = template.Library()
 
-UNKNOWN = "unknown"
+UNKNOWN = gettext_lazy("unknown")
 UNITS = ("KB", "MB", "GB", "TB")
+CONDITIONS = {
+    "within": gettext_lazy("within"),
+    "attention": gettext_lazy("attention"),
+    "over": gettext_lazy("over"),
+    "unknown": UNKNOWN,
+}
 MARKS = {"within": "●", "attention": "▲", "over": "■", "unknown": "○"}
 
 
 @register.filter
 def count(value: int | None) -> str:
     """12345 → 12,345."""
-    return UNKNOWN if value is None else f"{value:,}"
+    return str(UNKNOWN) if value is None else f"{value:,}"
 
 
 @register.filter
@@ -35,7 +42,7 @@ def bound(value: int | timedelta | None) -> str:
 def told(value: Any) -> str:
     """A field's value as a change says it."""
     if isinstance(value, bool):
-        return "yes" if value else "no"
+        return gettext("yes") if value else gettext("no")
     if value is None or isinstance(value, int | timedelta):
         return bound(value)
     return f"“{value}”"
@@ -45,7 +52,7 @@ def told(value: Any) -> str:
 def bytes_(value: float | None) -> str:
     """Decimal units, as disks and networks are sold: 10812000 → 10.8 MB."""
     if value is None:
-        return UNKNOWN
+        return str(UNKNOWN)
     if abs(value) < 1000:
         return f"{value:.0f} B"
     power = 1
@@ -58,14 +65,14 @@ def bytes_(value: float | None) -> str:
 @register.filter
 def ratio(value: float | None) -> str:
     """0.998 → 99.8 %."""
-    return UNKNOWN if value is None else f"{value * 100:.1f} %"
+    return str(UNKNOWN) if value is None else f"{value * 100:.1f} %"
 
 
 @register.filter
 def span(value: timedelta | None) -> str:
     """A length of time in at most two units: 3 d, 4 m 58 s, 0.4 s."""
     if value is None:
-        return UNKNOWN
+        return str(UNKNOWN)
     seconds = value.total_seconds()
     if seconds < 10:
         return f"{seconds:.1f} s".replace(".0 s", " s")
@@ -78,14 +85,14 @@ def span(value: timedelta | None) -> str:
 @register.filter
 def ago(value: datetime | None, now: datetime | None = None) -> str:
     if value is None:
-        return "never"
-    return f"{span(max(timedelta(), (now or timezone.now()) - value))} ago"
+        return gettext("never")
+    return gettext("{span} ago").format(span=span(max(timedelta(), (now or timezone.now()) - value)))
 
 
 @register.filter
 def clock(value: datetime | None) -> str:
     """The time of day in the zone that the person chose."""
-    return "never" if value is None else f"{timezone.localtime(value):%H:%M:%S}"
+    return gettext("never") if value is None else f"{timezone.localtime(value):%H:%M:%S}"
 
 
 @register.filter
@@ -98,7 +105,7 @@ def zone(value: datetime | None) -> str:
 def moment(value: datetime | None, now: datetime) -> str:
     """The time of day in the zone that the person chose, with the date where it was another day."""
     if value is None:
-        return "never"
+        return gettext("never")
     there = timezone.localtime(value)
     return clock(value) if there.date() == timezone.localtime(now).date() else f"{there:%Y-%m-%d %H:%M:%S}"
 
@@ -106,7 +113,7 @@ def moment(value: datetime | None, now: datetime) -> str:
 @register.inclusion_tag("_condition.html")
 def condition(word: str, *, told: bool = False) -> dict[str, Any]:
     """A state as shape and word: readable without colour."""
-    return {"word": word, "mark": MARKS[word], "told": told}
+    return {"word": word, "said": CONDITIONS[word], "mark": MARKS[word], "told": told}
 
 
 @register.inclusion_tag("_gauge.html")
@@ -128,6 +135,8 @@ def gauge(
         "fill": round(100 * (length or 0) / full, 2),
         "limit": round(100 * maxlen / full, 2) if maxlen else None,
         "ceiling": round(100 * ceiling / full, 2) if ceiling else None,
-        "title": f"{count(length)} of {bound(maxlen)}" + (f", ceiling {ceiling:,}" if ceiling else ""),
+        "title": (
+            gettext("{length} of {limit}, ceiling {ceiling}") if ceiling else gettext("{length} of {limit}")
+        ).format(length=count(length), limit=bound(maxlen), ceiling=ceiling and count(round(ceiling))),
         "word": word,
     }

@@ -5,14 +5,19 @@ from __future__ import annotations
 import redis
 from django import template
 from django.utils import timezone
+from django.utils.translation import gettext, gettext_lazy
 
 from tradeul_ops.console.processes import processes_summary
 
 register = template.Library()
 
 WAITS = {
-    "worker": "No worker lives: what you save is kept and told to producers, but nothing is trimmed, built or dropped.",
-    "beat": "No beat lives: what you save is kept and told to producers, but nothing is carried out by itself.",
+    "worker": gettext_lazy(
+        "No worker lives: what you save is kept and told to producers, but nothing is trimmed, built or dropped."
+    ),
+    "beat": gettext_lazy(
+        "No beat lives: what you save is kept and told to producers, but nothing is carried out by itself."
+    ),
 }
 
 
@@ -22,5 +27,7 @@ def standing() -> list[str]:
     try:
         late = processes_summary(now=timezone.now()).late
     except redis.RedisError:
-        return ["The broker does not answer: what you save is kept, and carried out once it and a worker are back."]
-    return [WAITS[process.role] for process in late]
+        return [
+            gettext("The broker does not answer: what you save is kept, and carried out once it and a worker are back.")
+        ]
+    return [str(WAITS[process.role]) for process in late]
