@@ -15,7 +15,7 @@ from snapshots.engine.codec import Header
 from snapshots.engine.delta import Delta, apply, diff
 from snapshots.engine.errors import Unpublishable
 from snapshots.engine.plan import Break, Cause, Options, Plan, full_due, plan_after_delta, plan_build
-from snapshots.engine.state import State, checksum, reorder, volume_column
+from snapshots.engine.state import State, reorder, volume_column
 from snapshots.engine.thresholds import EXACT, Thresholds
 
 
@@ -119,7 +119,7 @@ def encode(prepared: Prepared, *, options: Options, full_bytes: int) -> Build:
     """`full_bytes`: of the last full in Redis. A delta that can't be made becomes a full. Raises Unpublishable."""
     plan, by = prepared.plan, volume_column(prepared.after)
     state = reorder(prepared.after, by=by) if plan.full else prepared.after
-    found = checksum(state)
+    found = state.checksum
     full = delta = None
     if not plan.full or plan.crossing:
         header = _header(prepared, "delta", base=prepared.base, found=found)
@@ -131,14 +131,14 @@ def encode(prepared: Prepared, *, options: Options, full_bytes: int) -> Build:
         except (Unpublishable, LookupError, TypeError, ValueError, ArithmeticError, AssertionError) as error:
             plan = Plan(True, cause=Cause.DELTA_FAILED, reason=f"the delta could not be made: {error!r}")
             state = reorder(prepared.after, by=by)
-            found = checksum(state)
+            found = state.checksum
     if delta is not None and not plan.full:
         plan = plan_after_delta(
             delta_bytes=len(delta.stored), full_bytes=full_bytes, max_delta_ratio=options.max_delta_ratio
         )
         if plan.full:
             state, delta = reorder(prepared.after, by=by), None
-            found = checksum(state)
+            found = state.checksum
     if plan.full:
         header = _header(prepared, "full", base=prepared.sequence, found=found)
         full = _pack(codec.encode_full(state, header=header), options)

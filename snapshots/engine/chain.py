@@ -8,7 +8,7 @@ from snapshots.engine import codec
 from snapshots.engine.codec import Document, Header
 from snapshots.engine.delta import apply
 from snapshots.engine.errors import ChainBroken, ChecksumMismatch, DocumentUnreadable, Unpublishable
-from snapshots.engine.state import State, checksum, reorder
+from snapshots.engine.state import State, reorder
 
 
 @dataclass(frozen=True)
@@ -81,7 +81,7 @@ def _published(state: State, header: Header, *, base: int, full_ts: int) -> Publ
 
 
 def _verify(state: State, header: Header) -> None:
-    found = checksum(state)
+    found = state.checksum
     if found != header.checksum:
         raise ChecksumMismatch(
             f"{header.name}: after {header.kind} {header.sequence} the state's checksum is {found}, "

@@ -7,12 +7,13 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
+import numpy as np
 import orjson
 import zstandard
 
-from snapshots.engine import columns as wire
-from snapshots.engine.cells import MISSING, Cell
-from snapshots.engine.delta import Delta
+from snapshots.engine import wire
+from snapshots.engine.column import ABSENT, Column, Rows
+from snapshots.engine.delta import Changes, Delta, taken, touched
 from snapshots.engine.errors import DocumentUnreadable, Unpublishable
 from snapshots.engine.state import State, check_size
 
@@ -87,7 +88,7 @@ def encode_delta(delta: Delta, *, state: State, header: Header, reorder_by: str 
     """`state` is the one that the delta starts from."""
     body: dict[str, Any] = header.wire()
     if delta.removed:
-        body["remove"] = wire.gaps(delta.removed)
+        body["remove"] = wire.gaps(np.array(delta.removed))
     if delta.added.symbols:
         body["add"] = _table(delta.added)
     body["groups"] = _groups(delta, state)
@@ -162,34 +163,31 @@ def _loads(raw: bytes) -> Any:
 
 def _dump(body: dict[str, Any]) -> bytes:
     try:
-        return orjson.dumps(body)
+        return orjson.dumps(body, option=orjson.OPT_SERIALIZE_NUMPY)
     except TypeError:  # a lone surrogate: JSON can say it, UTF-8 can't
-        return json.dumps(body, separators=(",", ":"), allow_nan=False, check_circular=False).encode()
+        array: Any = np.ndarray.tolist
+        return json.dumps(body, separators=(",", ":"), allow_nan=False, check_circular=False, default=array).encode()
 
 
 def _table(state: State) -> dict[str, Any]:
-    columns = {name: wire.to_wire(cells) for name, cells in state.columns.items() if cells.count(MISSING) < len(cells)}
+    columns = {name: wire.to_wire(column) for name, column in state.columns.items() if not column.is_empty}
     return {"symbols": state.symbols, "columns": columns}
 
 
 def _groups(delta: Delta, state: State) -> list[dict[str, Any]]:
     """Columns that changed in the same rows share one list of rows."""
-    groups: dict[tuple[int, ...], dict[str, Any]] = {}
+    groups: dict[bytes, dict[str, Any]] = {}
 
-    def group(rows: list[int]) -> dict[str, Any]:
-        return groups.setdefault(tuple(rows), {"rows": wire.gaps(rows)})
+    def group(rows: Rows) -> dict[str, Any]:
+        return groups.setdefault(rows.tobytes(), {"rows": wire.gaps(rows)})
 
     for name, (rows, cells) in delta.changes.items():
-        if MISSING in cells:
-            group([row for row, cell in zip(rows, cells, strict=True) if cell is MISSING]).setdefault(
-                "missing", []
-            ).append(name)
-            rows = [row for row, cell in zip(rows, cells, strict=True) if cell is not MISSING]
-            cells = [cell for cell in cells if cell is not MISSING]
-        if rows:
-            column = state.columns.get(name)
-            old = [column[row] for row in rows] if column is not None else [MISSING] * len(rows)
-            group(rows).setdefault("columns", {})[name] = wire.changes_to_wire(old, new=cells)
+        absent = cells.kinds == ABSENT
+        if absent.any():
+            group(rows[absent]).setdefault("missing", []).append(name)
+            rows, cells = rows[~absent], cells.take(np.flatnonzero(~absent))
+        if len(rows):
+            group(rows).setdefault("columns", {})[name] = wire.changes_to_wire(taken(state, name, rows), new=cells)
     return list(groups.values())
 
 
@@ -204,33 +202,33 @@ def _state(body: dict[str, Any]) -> State:
 
 
 def _delta(body: dict[str, Any], state: State) -> Delta:
-    changes: dict[str, tuple[list[int], list[Cell]]] = {}
-    touched: set[int] = set()
+    parts: dict[str, list[tuple[Rows, Column]]] = {}
     for group in body["groups"]:
         rows = wire.rows_of(group["rows"])
-        touched.update(rows)
-        if rows and not 0 <= rows[0] <= rows[-1] < len(state.symbols):
+        if len(rows) and rows[-1] >= len(state.symbols):
             raise DocumentUnreadable(f"row {rows[-1]} of {len(state.symbols)}.")
         for name, column in group.get("columns", {}).items():
-            of_state = state.columns.get(name)
-            old = [of_state[row] for row in rows] if of_state is not None else [MISSING] * len(rows)
-            _add_changes(changes, name, rows, wire.changes_from_wire(column, old=old))
+            cells = wire.changes_from_wire(column, old=taken(state, name, rows))
+            parts.setdefault(name, []).append((rows, cells))
         for name in group.get("missing", ()):
-            _add_changes(changes, name, rows, [MISSING] * len(rows))
+            parts.setdefault(name, []).append((rows, Column.filled(len(rows), ABSENT)))
+    changes: Changes = {name: _joined(found) for name, found in parts.items()}
     removed = wire.rows_of(body.get("remove", ()))
-    if removed and not 0 <= removed[0] <= removed[-1] < len(state.symbols):
+    if len(removed) and removed[-1] >= len(state.symbols):
         raise DocumentUnreadable(f"row {removed[-1]} of {len(state.symbols)} to be removed.")
     added = _state(body["add"]) if "add" in body else State()
     if not state.row_of.keys().isdisjoint(added.row_of):
         raise DocumentUnreadable("a symbol is added that is there already.")
-    return Delta(removed=removed, added=added, changes=changes, updated=len(touched))
+    updated = int(np.count_nonzero(touched(changes, len(state.symbols))))
+    return Delta(removed=removed.tolist(), added=added, changes=changes, updated=updated)
 
 
-def _add_changes(
-    changes: dict[str, tuple[list[int], list[Cell]]], name: str, rows: list[int], cells: list[Cell]
-) -> None:
-    before = changes.get(name, ([], []))
-    changes[name] = (before[0] + rows, before[1] + cells)
+def _joined(parts: list[tuple[Rows, Column]]) -> tuple[Rows, Column]:
+    """What several groups say of one column."""
+    (rows, cells), *others = parts
+    if not others:
+        return rows, cells
+    return np.concatenate([rows, *(more for more, _ in others)]), cells.joined(*(more for _, more in others))
 
 
 def _guard(document: Document, decode: Callable[[], T]) -> T:

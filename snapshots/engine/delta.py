@@ -2,30 +2,26 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from itertools import compress
-from operator import ne
 from typing import TypeAlias
 
 import numpy as np
-import numpy.typing as npt
 
-from snapshots.engine.cells import MISSING, Cell
-from snapshots.engine.checksum import Numbers, numbers_of
-from snapshots.engine.state import REMOVED_CELL, State, check_size
+from snapshots.engine.column import ABSENT, NUMBER, Column, Mask, Rows
+from snapshots.engine.state import REMOVED_KIND, State, check_size
 from snapshots.engine.thresholds import EXACT, Thresholds
 
-Rows: TypeAlias = npt.NDArray[np.int_]
+Changes: TypeAlias = dict[str, tuple[Rows, Column]]
 
 
 @dataclass(frozen=True)
 class Delta:
-    """`changes`: column → (rows, their new cells), rows ascending; MISSING where the field went away."""
+    """`changes`: column → (rows, their new cells), ABSENT where the field went away."""
 
     removed: list[int] = field(default_factory=list)
     added: State = field(default_factory=State)
-    changes: dict[str, tuple[list[int], list[Cell]]] = field(default_factory=dict)
+    changes: Changes = field(default_factory=dict)
     updated: int = 0  # tickers with a changed cell
     held: list[int] = field(default_factory=list)  # rows whose changes wait for more
 
@@ -35,26 +31,27 @@ class Delta:
 
 
 def diff(state: State, *, upserts: State, removals: Iterable[str] = (), thresholds: Thresholds = EXACT) -> Delta:
-    """`upserts` need not have changed; a symbol in neither stays as it is."""
+    """`upserts` need not have changed; a symbol in neither stays as it is. Rows of changes ascend."""
     row_of = state.row_of
-    known = np.array([row_of.get(symbol, -1) for symbol in upserts.row_of], dtype=int)
+    known = np.array([row_of.get(symbol, -1) for symbol in upserts.row_of], dtype=np.int64)
     ats = np.argsort(known, kind="stable")[np.count_nonzero(known < 0) :]  # rows of upserts, as state orders them
     rows = known[ats]
-    changes: dict[str, tuple[list[int], list[Cell]]] = {}
+    changes: Changes = {}
     for name in {**state.columns, **upserts.columns} if len(rows) else ():
-        old, new = state.columns.get(name), upserts.columns.get(name)
-        unequal = _unequal(old, new, state.numbers.get(name), upserts.numbers.get(name), rows, ats)
+        new = taken(upserts, name, ats)
+        unequal = taken(state, name, rows).differs(new)
         if unequal.any():
-            changes[name] = rows[unequal].tolist(), _cells(new, ats[unequal])
-    held = set() if thresholds.exact else _held(changes, state, thresholds)
-    if held:
-        changes = {name: kept for name, change in changes.items() if (kept := _without(held, *change))[0]}
+            changes[name] = rows[unequal], new.take(np.flatnonzero(unequal))
+    size = len(state.symbols)
+    held = np.zeros(size, dtype=bool) if thresholds.exact else _held(changes, state, thresholds)
+    if held.any():
+        changes = {name: kept for name, change in changes.items() if len((kept := _without(held, *change))[0])}
     return Delta(
         removed=sorted(row_of[symbol] for symbol in set(removals) if symbol in row_of),
         added=_added(upserts, [at for symbol, at in upserts.row_of.items() if symbol not in row_of]),
         changes=changes,
-        updated=len(set().union(*(rows for rows, _ in changes.values()))),
-        held=sorted(held),
+        updated=int(np.count_nonzero(touched(changes, size))),
+        held=np.flatnonzero(held).tolist(),
     )
 
 
@@ -64,109 +61,84 @@ def diff_to(state: State, *, records: State, thresholds: Thresholds = EXACT) -> 
     return diff(state, upserts=records, removals=removals, thresholds=thresholds)
 
 
-def _unequal(
-    old: list[Cell] | None,
-    new: list[Cell] | None,
-    old_numbers: Numbers | None,
-    new_numbers: Numbers | None,
-    rows: Rows,
-    ats: Rows,
-) -> npt.NDArray[np.bool_]:
-    """Whether the cells old[row] and new[at] differ, of each pair. Only those that are no numbers are looked at."""
-    if old_numbers is None or new_numbers is None:
-        return np.array(list(map(ne, _cells(old, rows), _cells(new, ats))), dtype=bool)
-    before, after = old_numbers[rows], new_numbers[ats]
-    unequal: npt.NDArray[np.bool_] = before != after
-    others = np.flatnonzero(np.isnan(before) & np.isnan(after))
-    if len(others):
-        unequal[others] = list(map(ne, _cells(old, rows[others]), _cells(new, ats[others])))
-    return unequal
+def touched(changes: Changes, size: int) -> Mask:
+    """Of `size` rows, those with a changed cell."""
+    found = np.zeros(size, dtype=bool)
+    for rows, _ in changes.values():
+        found[rows] = True
+    return found
 
 
-def _cells(column: list[Cell] | None, rows: Rows) -> list[Cell]:
-    return [MISSING] * len(rows) if column is None else list(map(column.__getitem__, rows.tolist()))
+def taken(state: State, name: str, rows: Rows) -> Column:
+    """These rows of a column that may not be there."""
+    column = state.columns.get(name)
+    return Column.filled(len(rows), ABSENT) if column is None else column.take(rows)
 
 
-def _held(changes: Mapping[str, tuple[list[int], list[Cell]]], state: State, thresholds: Thresholds) -> set[int]:
+def _held(changes: Mapping[str, tuple[Rows, Column]], state: State, thresholds: Thresholds) -> Mask:
     """The rows that wait: none of their changes is beyond its threshold."""
     changed, due = np.zeros(len(state.symbols), dtype=bool), np.zeros(len(state.symbols), dtype=bool)
-    for name, (rows, cells) in changes.items():
+    for name, (rows, new) in changes.items():
         changed[rows] = True
         threshold = thresholds.of(name)
         if not threshold.any_kind:
-            before, after = numbers_of(_cells(state.columns.get(name), np.array(rows))), numbers_of(cells)
-            allowed = np.maximum(threshold.share * np.abs(before), threshold.points)
-            due[np.array(rows)[~(np.abs(after - before) <= allowed)]] = True  # NaN, which is no number, is not within
-    return set(np.flatnonzero(changed & ~due).tolist())
+            old = taken(state, name, rows)
+            with np.errstate(over="ignore"):
+                allowed = np.maximum(threshold.share * np.abs(old.doubles), threshold.points)
+                within = np.abs(new.doubles - old.doubles) <= allowed
+            due[rows[~(within & (old.kinds == NUMBER) & (new.kinds == NUMBER))]] = True
+    return changed & ~due
 
 
-def _without(held: set[int], rows: list[int], cells: list[Cell]) -> tuple[list[int], list[Cell]]:
-    kept = [row not in held for row in rows]
-    return list(compress(rows, kept)), list(compress(cells, kept))
+def _without(held: Mask, rows: Rows, cells: Column) -> tuple[Rows, Column]:
+    kept = np.flatnonzero(~held[rows])
+    return rows[kept], cells.take(kept)
 
 
 def _added(upserts: State, ats: list[int]) -> State:
     """The rows of `upserts` that are new, without the fields that none of these have."""
     if len(ats) == len(upserts.symbols):
         return upserts
-    columns = {name: [column[at] for at in ats] for name, column in upserts.columns.items()}
+    rows = np.array(ats, dtype=np.int64)
+    columns = {name: column.take(rows) for name, column in upserts.columns.items()} if ats else {}
     symbols = [upserts.symbols[at] for at in ats]
     return State(
         symbols=symbols,
-        columns={name: cells for name, cells in columns.items() if cells.count(MISSING) < len(cells)},
+        columns={name: column for name, column in columns.items() if not column.is_empty},
         row_of={symbol: row for row, symbol in enumerate(symbols) if symbol is not None},
     )
 
 
 def apply(state: State, *, delta: Delta) -> State:
     """The next state; `state` stays as it is. Rows are as `state` numbers them."""
+    size, more, removed = len(state.symbols), len(delta.added.symbols), np.array(delta.removed, dtype=np.int64)
     columns = dict(state.columns)
-    size, more = len(state.symbols), len(delta.added.symbols)
-    touched = dict.fromkeys([*delta.changes, *delta.added.columns])  # in order: that of a full's columns follows
-    if delta.removed or more:
-        touched |= dict.fromkeys(columns)
-    check_size(symbols=size + more, columns=len(columns.keys() | touched.keys()))
-    for name in touched:
-        columns[name] = list(columns[name]) if name in columns else _new_column(state)
-    for name, (rows, cells) in delta.changes.items():
-        column = columns[name]
-        for row, cell in zip(rows, cells, strict=True):
-            column[row] = cell
-    symbols, row_of = state.symbols, state.row_of
-    if delta.removed or more:
-        symbols, row_of = list(symbols), dict(row_of)
-        for row in delta.removed:
-            symbol = symbols[row]
-            if symbol is not None:
-                del row_of[symbol]
-            symbols[row] = None
-        for column in columns.values():
-            for row in delta.removed:
-                column[row] = REMOVED_CELL
-        symbols += delta.added.symbols
-        row_of.update((symbol, size + row) for symbol, row in delta.added.row_of.items())
-        for name in columns:
-            columns[name] += delta.added.columns.get(name) or [MISSING] * more
-    return State(
-        symbols=symbols,
-        columns=columns,
-        row_of=row_of,
-        digests={name: digest for name, digest in state.digests.items() if name not in touched},
-        numbers=_numbers_after(state, delta, touched),
-    )
-
-
-def _numbers_after(state: State, delta: Delta, touched: Collection[str]) -> dict[str, Numbers]:
-    """As `apply` does with columns; without those for which the next checksum has to look at every cell."""
-    after = {name: numbers for name, numbers in state.numbers.items() if name not in touched}
-    if delta.removed or delta.added.symbols:
+    # In order: that of a full's columns follows.
+    names = dict.fromkeys([*columns, *delta.changes, *delta.added.columns])
+    check_size(symbols=size + more, columns=len(names))
+    for name in names:
+        column = columns[name] if name in columns else _new_column(state)
+        if name in delta.changes:
+            column = column.replaced(*delta.changes[name])
+        if delta.removed:
+            column = column.replaced(removed, Column.filled(len(removed), REMOVED_KIND))
+        if more:
+            column = column.joined(delta.added.columns.get(name) or Column.filled(more, ABSENT))
+        columns[name] = column
+    if not delta.removed and not more:
+        after = State(symbols=state.symbols, columns=columns, row_of=state.row_of)
+        after.__dict__["symbols_digest"] = state.symbols_digest  # of the same symbols
         return after
-    for name, (rows, cells) in delta.changes.items():
-        if name in state.numbers:
-            numbers = after[name] = state.numbers[name].copy()
-            numbers[rows] = numbers_of(cells)
-    return after
+    symbols, row_of = list(state.symbols), dict(state.row_of)
+    for row in delta.removed:
+        if (symbol := symbols[row]) is not None:
+            del row_of[symbol]
+        symbols[row] = None
+    row_of.update((symbol, size + row) for symbol, row in delta.added.row_of.items())
+    return State(symbols=symbols + delta.added.symbols, columns=columns, row_of=row_of)
 
 
-def _new_column(state: State) -> list[Cell]:
-    return [REMOVED_CELL if symbol is None else MISSING for symbol in state.symbols]
+def _new_column(state: State) -> Column:
+    removed = np.array([row for row, symbol in enumerate(state.symbols) if symbol is None], dtype=np.int64)
+    column = Column.filled(len(state.symbols), ABSENT)
+    return column.replaced(removed, Column.filled(len(removed), REMOVED_KIND))

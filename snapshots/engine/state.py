@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import Any
 
+import numpy as np
+
 from snapshots.engine import checksum as sums
-from snapshots.engine.cells import MISSING, Cell, Flat, Record, flatten, split_name, unflatten
-from snapshots.engine.checksum import Numbers
+from snapshots.engine.cells import MISSING, Flat, Record, flatten, split_name, unflatten
+from snapshots.engine.column import NUMBER, Column
 from snapshots.engine.errors import Unpublishable
 
 # The first of these that the records have orders the rows of a full: what trades together then stands together,
@@ -16,10 +19,10 @@ from snapshots.engine.errors import Unpublishable
 VOLUME_COLUMNS = ("volume_today", "day.v", "volume", "min.av")
 MAX_COLUMNS = 4_096
 MAX_CELLS = 2**25  # symbols × columns: a few bytes of sparse columns can claim any number of them
-REMOVED_CELL = 0  # what every column holds in a removed row
+REMOVED_KIND = NUMBER  # a removed row holds the number 0 in every column
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class State:
     """Never changed after it was made: `apply` makes another that shares the untouched columns.
 
@@ -27,16 +30,22 @@ class State:
     """
 
     symbols: list[str | None] = field(default_factory=list)
-    columns: dict[str, list[Cell]] = field(default_factory=dict)
+    columns: dict[str, Column] = field(default_factory=dict)
     row_of: dict[str, int] = field(default_factory=dict)
-    # Of columns, as they are computed: their digests, and their numbers once more, side by side in memory. The cells of
-    # a large state lie all over it, and to look at each takes ten times as long.
-    digests: dict[str, int] = field(default_factory=dict, compare=False, repr=False)
-    numbers: dict[str, Numbers] = field(default_factory=dict, compare=False, repr=False)
 
     @property
     def tickers(self) -> int:
         return len(self.row_of)
+
+    @cached_property
+    def symbols_digest(self) -> int:
+        return sums.symbols_digest(self.symbols)
+
+    @cached_property
+    def checksum(self) -> str:
+        return sums.checksum(
+            self.symbols_digest, columns={name: column.digest for name, column in self.columns.items()}
+        )
 
 
 def from_flat(records: Mapping[str, Flat]) -> State:
@@ -48,7 +57,7 @@ def from_flat(records: Mapping[str, Flat]) -> State:
     rows = list(records.values())
     return State(
         symbols=list(records),
-        columns={name: [flat.get(name, MISSING) for flat in rows] for name in names},
+        columns={name: Column.of([flat.get(name, MISSING) for flat in rows]) for name in names},
         row_of={symbol: row for row, symbol in enumerate(records)},
     )
 
@@ -74,21 +83,12 @@ def check_size(*, symbols: int, columns: int) -> None:
 def to_records(state: State) -> dict[str, dict[str, Any]]:
     """What the source said: symbol → record."""
     paths = [split_name(name) for name in state.columns]
-    columns = list(state.columns.values())
+    columns = [column.cells() for column in state.columns.values()]
     records = {}
     for symbol, row in state.row_of.items():
         leaves = zip(paths, [column[row] for column in columns], strict=True)
         records[symbol] = unflatten((path, cell) for path, cell in leaves if cell is not MISSING)
     return records
-
-
-def checksum(state: State) -> str:
-    for name, column in state.columns.items():
-        if name not in state.numbers:
-            state.numbers[name] = sums.numbers_of(column)
-        if name not in state.digests:
-            state.digests[name] = sums.column_digest(column, numbers=state.numbers[name])
-    return sums.checksum(state.symbols, digests=state.digests)
 
 
 def volume_column(state: State) -> str | None:
@@ -100,14 +100,14 @@ def reorder(state: State, *, by: str | None) -> State:
 
     Readers do the same at a delta that says so, so the order must follow from the state alone.
     """
-    rows = [row for row, symbol in enumerate(state.symbols) if symbol is not None]
+    rows = np.array([row for row, symbol in enumerate(state.symbols) if symbol is not None], dtype=np.int64)
     if by is not None and (column := state.columns.get(by)) is not None:
-        keys = [-cell if isinstance(cell, int | float) else float("inf") for cell in column]
-        rows.sort(key=keys.__getitem__)
-    columns = {name: [column[row] for row in rows] for name, column in state.columns.items()}
-    symbols = [state.symbols[row] for row in rows]
+        keys = np.where(column.kinds == NUMBER, -column.doubles, np.inf)
+        rows = rows[np.argsort(keys[rows], kind="stable")]
+    columns = {name: column.take(rows) for name, column in state.columns.items()}
+    symbols = [state.symbols[row] for row in rows.tolist()]
     return State(
         symbols=symbols,
-        columns={name: cells for name, cells in columns.items() if cells.count(MISSING) < len(cells)},
+        columns={name: column for name, column in columns.items() if not column.is_empty},
         row_of={symbol: row for row, symbol in enumerate(symbols) if symbol is not None},
     )

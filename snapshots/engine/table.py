@@ -6,22 +6,28 @@ costs a little more; what can't be published is found by the column, and named b
 
 from __future__ import annotations
 
-from array import array
+import struct
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, islice
-from math import nan
+from math import isfinite
 from operator import itemgetter
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 
 from snapshots.engine.cells import FALSE, MISSING, SAFE, TRUE, Cell, Json, Record, cell_of, flatten, name_under
-from snapshots.engine.checksum import Numbers, numbers_of
+from snapshots.engine.column import ABSENT, Column, Doubles
 from snapshots.engine.errors import Unpublishable
 from snapshots.engine.state import State, check_width, from_flat
 
 PORTION = 256  # so many records, just parsed, are still in the processor's cache
 _NONE = type(None)
+
+# Of a column, what one portion has. Doubles (NaN for null), integers of 64 bits and strings (None for null) become
+# cells once all portions are there.
+_Part: TypeAlias = "Doubles | npt.NDArray[np.int64] | list[str | None] | Column"
 
 
 def tabulate(records: Mapping[str, Record]) -> tuple[State, dict[str, str]]:
@@ -38,8 +44,7 @@ class Table:
     def __init__(self) -> None:
         self.refused: dict[str, str] = {}
         self._symbols: list[str] = []
-        self._columns: dict[str, list[Cell]] = {}
-        self._numbers: dict[str, list[Numbers]] = {}
+        self._parts: dict[str, list[_Part]] = {}
 
     def add(self, records: Mapping[str, Record]) -> None:
         """Other symbols than before. Raises Unpublishable for too many fields."""
@@ -53,37 +58,51 @@ class Table:
                     self.refused[symbol] = str(error)
             records = {symbol: record for symbol, record in records.items() if symbol not in self.refused}
             portion = _Portion(list(records.values()))
-        columns, numbers = portion.columns, portion.numbers
+        parts = portion.parts
         if portion.odd:  # nested so deeply that only one by one will do
-            columns = from_flat({symbol: flatten(record, symbol=symbol) for symbol, record in records.items()}).columns
-            numbers = {name: numbers_of(cells) for name, cells in columns.items()}
+            state = from_flat({symbol: flatten(record, symbol=symbol) for symbol, record in records.items()})
+            parts = dict(state.columns)
         before = len(self._symbols)
         self._symbols += records
-        for name, cells in columns.items():
-            if name not in self._columns:
-                self._columns[name] = [MISSING] * before
-                self._numbers[name] = [np.full(before, nan)]
-            self._columns[name] += cells
-            self._numbers[name].append(numbers[name])
-        if columns.keys() != self._columns.keys():
-            check_width(len(self._columns))
-            for name in self._columns.keys() - columns.keys():
-                self._columns[name] += [MISSING] * len(records)
-                self._numbers[name].append(np.full(len(records), nan))
+        for name, part in parts.items():
+            if name not in self._parts:
+                self._parts[name] = [Column.filled(before, ABSENT)] if before else []
+            self._parts[name].append(part)
+        if parts.keys() != self._parts.keys():
+            check_width(len(self._parts))
+            for name in self._parts.keys() - parts.keys():
+                self._parts[name].append(Column.filled(len(records), ABSENT))
 
     def state(self) -> State:
-        """Call it once: the state has what this table has."""
         row_of = {symbol: row for row, symbol in enumerate(self._symbols)}
-        numbers = {name: np.concatenate(parts) for name, parts in self._numbers.items()}
-        return State(symbols=[*self._symbols], columns=self._columns, row_of=row_of, numbers=numbers)
+        columns = {name: _column(parts) for name, parts in self._parts.items()}
+        return State(symbols=[*self._symbols], columns=columns, row_of=row_of)
+
+
+def _column(parts: list[Any]) -> Column:
+    """Of `_Part`s."""
+    kinds = {_kind(part) for part in parts}
+    if len(kinds) > 1:
+        first, *others = [_column([part]) for part in parts]
+        return first.joined(*others)
+    if list in kinds:
+        return Column.of_strings(list(chain.from_iterable(parts)))
+    if Column in kinds:
+        whole: Column = parts[0]
+        return whole.joined(*parts[1:]) if len(parts) > 1 else whole
+    numbers = np.concatenate(parts)
+    return Column.of_integers(numbers) if numbers.dtype == np.int64 else Column.of_doubles(numbers)
+
+
+def _kind(part: Any) -> Any:
+    return part.dtype if isinstance(part, np.ndarray) else type(part)
 
 
 class _Portion:
     """The columns of some records; `odd`: rows that no column could take."""
 
     def __init__(self, nodes: list[Any]) -> None:
-        self.columns: dict[str, list[Cell]] = {}
-        self.numbers: dict[str, Numbers] = {}
+        self.parts: dict[str, _Part] = {}
         self.odd: set[int] = set()
         self._size = len(nodes)
         every = range(len(nodes))
@@ -98,7 +117,7 @@ class _Portion:
         except RecursionError:
             self.odd.update(every)
 
-    def _take(self, prefix: str, rows: Sequence[int], nodes: list[dict[Any, Any]]) -> None:
+    def _take(self, prefix: str, rows: Sequence[int], nodes: Sequence[dict[Any, Any]]) -> None:
         """The columns of what these rows hold under `prefix`."""
         if not nodes:
             return
@@ -106,14 +125,14 @@ class _Portion:
         uniform = set(map(len, nodes)) == {len(keys)}
         if uniform:
             try:
-                taken = list(map(list, _transposed(tuple(keys), nodes)))
+                taken = list(_transposed(tuple(keys), nodes))
             except KeyError:
                 uniform = False
         if not uniform:
             keys = dict.fromkeys(chain.from_iterable(nodes)).keys()
-        check_width(len(self.columns) + len(keys))
+        check_width(len(self.parts) + len(keys))
         for number, key in enumerate(keys):
-            values = taken[number] if uniform else [node.get(key, MISSING) for node in nodes]
+            values = taken[number] if uniform else tuple(node.get(key, MISSING) for node in nodes)
             try:
                 name = name_under(prefix, key)
             except Unpublishable:
@@ -121,67 +140,72 @@ class _Portion:
                 continue
             self._take_values(name, rows, values)
 
-    def _take_values(self, name: str, rows: Sequence[int], values: list[Any]) -> None:
+    def _take_values(self, name: str, rows: Sequence[int], values: Sequence[Any]) -> None:
         kinds = set(map(type, values))
-        if kinds == {dict} and all(values):
-            self._take(name + ".", rows, values)
-            return
-        if any(issubclass(kind, Mapping) for kind in kinds):
-            inner = [at for at, value in enumerate(values) if isinstance(value, Mapping) and value]
-            self._take(name + ".", [rows[at] for at in inner], [dict(values[at]) for at in inner])
-            for at in inner:
-                values[at] = MISSING
-            kinds = set(map(type, values))
-        if kinds == {Json} and all(value is MISSING for value in values):
-            return
-        cells, numbers = _plain(values, kinds) or (self._one_by_one(name, rows, values), None)
-        if len(rows) < self._size:
-            column: list[Cell] = [MISSING] * self._size
-            for row, cell in zip(rows, cells, strict=True):
-                column[row] = cell
-            cells, numbers = column, None
-        self.columns[name] = cells
-        self.numbers[name] = numbers_of(cells) if numbers is None else numbers
+        cells = _plain(values, kinds)
+        if cells is None:
+            if kinds == {dict} and all(values):
+                self._take(name + ".", rows, values)
+                return
+            if Json in kinds or any(issubclass(kind, Mapping) for kind in kinds):
+                self._take_some(name, rows, values)
+                return
+        self._take_leaves(name, rows, values, cells)
 
-    def _one_by_one(self, name: str, rows: Sequence[int], values: list[Any]) -> list[Cell]:
+    def _take_some(self, name: str, rows: Sequence[int], values: Sequence[Any]) -> None:
+        """Of values some of which are objects, or missing."""
+        is_object = [isinstance(value, Mapping) and bool(value) for value in values]
+        inner = [at for at, found in enumerate(is_object) if found]
+        self._take(name + ".", [rows[at] for at in inner], [dict(values[at]) for at in inner])
+        leaves = [at for at, value in enumerate(values) if value is not MISSING and not is_object[at]]
+        if leaves:
+            some = [values[at] for at in leaves]
+            self._take_leaves(name, [rows[at] for at in leaves], some, _plain(some, set(map(type, some))))
+
+    def _take_leaves(self, name: str, rows: Sequence[int], values: Sequence[Any], cells: _Part | None) -> None:
+        """`cells`: of the values, if they are known."""
+        if cells is None:
+            cells = Column.of(self._one_by_one(name, rows, values))
+        if len(rows) < self._size:
+            cells = Column.filled(self._size, ABSENT).replaced(np.array(rows), _column([cells]))
+        self.parts[name] = cells
+
+    def _one_by_one(self, name: str, rows: Sequence[int], values: Sequence[Any]) -> list[Cell]:
         cells: list[Cell] = []
         for row, value in zip(rows, values, strict=True):
             try:
-                cells.append(MISSING if value is MISSING else cell_of(value, name))
+                cells.append(cell_of(value, name))
             except (Unpublishable, RecursionError):
                 self.odd.add(row)
                 cells.append(None)
         return cells
 
 
-def _transposed(keys: tuple[str, ...], nodes: list[dict[Any, Any]]) -> Iterable[tuple[Any, ...]]:
+def _transposed(keys: tuple[str, ...], nodes: Sequence[dict[Any, Any]]) -> Iterable[tuple[Any, ...]]:
     """The values by key. Each node is looked at once, while it is in the cache. Raises KeyError."""
     if len(keys) < 2:  # itemgetter then gives no tuples
         return [tuple(map(itemgetter(key), nodes)) for key in keys]
     return zip(*map(itemgetter(*keys), nodes), strict=True)
 
 
-def _plain(values: list[Any], kinds: set[type]) -> tuple[list[Cell], Numbers | None] | None:
-    """The cells, if all values are of kinds that need no look at each, and their numbers; else None.
-
-    `cell_of` says what they are. `values` is the caller's to give away.
-    """
-    if kinds <= {str, _NONE}:
-        return values, None
-    if kinds == {bool}:
-        return [TRUE if value else FALSE for value in values], None
-    if not kinds <= {int, float, _NONE}:
-        return None
-    nones = values.count(None) if _NONE in kinds else 0
+def _plain(values: Sequence[Any], kinds: set[type]) -> _Part | None:
+    """The cells, if all values are of kinds that need no look at each; else None. `cell_of` says what they are."""
     try:
-        numbers = np.frombuffer(array("d", [nan if value is None else value for value in values] if nones else values))
-    except OverflowError:  # an integer beyond all doubles
+        if kinds == {float}:
+            return np.frombuffer(struct.pack(f"{len(values)}d", *values)) if isfinite(sum(values)) else None
+        if kinds == {int}:
+            return np.frombuffer(struct.pack(f"{len(values)}q", *values), np.int64)
+        if kinds <= {float, int, _NONE}:
+            return _with_nulls(values, kinds)
+    except (struct.error, OverflowError):  # an integer beyond 64 bits, or all doubles
         return None
-    unsafe = len(numbers) - np.count_nonzero(np.abs(numbers) <= SAFE)  # NaN is not below anything
-    if unsafe != nones:
-        return None
-    if float in kinds:
-        for at in np.flatnonzero(numbers == np.rint(numbers)).tolist():
-            values[at] = int(values[at])
-        numbers = numbers + 0.0  # −0 is 0 in the cells
-    return values, numbers
+    if kinds <= {str, _NONE}:
+        return list(values)
+    return Column.of([TRUE if value else FALSE for value in values]) if kinds == {bool} else None
+
+
+def _with_nulls(values: Sequence[Any], kinds: set[type]) -> Doubles | None:
+    numbers = np.array(values, dtype=float)  # None becomes NaN
+    most = SAFE if int in kinds else sys.float_info.max
+    others = len(values) - np.count_nonzero(np.abs(numbers) <= most)
+    return numbers if others == (values.count(None) if _NONE in kinds else 0) else None

@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, TypeAlias
 
+import numpy as np
+
 from snapshots.engine import chain, codec
 from snapshots.engine.chain import Published
+from snapshots.engine.delta import touched
 from snapshots.engine.errors import ChainBroken, DocumentUnreadable
 from snapshots.engine.names import keys_of
 from snapshots.engine.state import to_records
@@ -193,8 +196,8 @@ def latest_delta(name: str) -> Generator[Command, Any, dict[str, Any] | None]:
 
 def _in_whole_tickers(before: Published, after: Published, document: codec.Document) -> dict[str, Any]:
     delta = codec.delta_of(document, state=before.state)
-    rows = set(delta.removed).union(*(rows for rows, _ in delta.changes.values()))
-    updated = [symbol for row in sorted(rows) if (symbol := after.state.symbols[row]) is not None]
+    rows = np.flatnonzero(touched(delta.changes, len(before.state.symbols))).tolist()
+    updated = [symbol for row in rows if (symbol := after.state.symbols[row]) is not None]
     records = to_records(after.state)
     return {
         "added": [{"symbol": symbol, "data": records[symbol]} for symbol in delta.added.row_of],

@@ -42,7 +42,7 @@ class Memory:
     """What is published, the source's bytes behind it, and why it can't be continued, if so."""
 
     published: Published | None = None
-    raw: Mapping[str, bytes] = field(default_factory=dict)
+    raw: Mapping[bytes, bytes] = field(default_factory=dict)
     full_bytes: int = 0
     broken: Break | None = None
 
@@ -174,7 +174,7 @@ def _publish(client: Any, policy: SnapshotPolicy, memory: Memory, row: SnapshotB
     _describe(row, build, changes)
     full_bytes = len(build.full.stored) if build.full else memory.full_bytes
     for symbol in build.held:  # not as published: to be read again at the next full, also if it stays as it is
-        changes.raw.pop(symbol, None)
+        changes.raw.pop(symbol.encode("utf-8", "replace"), None)
     return Memory(published=build.published, raw=changes.raw, full_bytes=full_bytes)
 
 

@@ -10,6 +10,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import islice
 from typing import Any
 
+import numpy as np
 from django.db.models import QuerySet
 
 from snapshots import store
@@ -169,14 +170,16 @@ def top_rows(name: str, *, columns: tuple[str, ...]) -> TopRows:
 
 def _first_rows(stored: bytes, columns: tuple[str, ...]) -> TopRows:
     at = chain.open_full(codec.read(store.unpacked(stored)))
-    cells = at.state.columns
-    shown = tuple(name for name in columns if name in cells) or tuple(cells)[: len(columns)]
-    rows = ((symbol, tuple(_value(cells[name][row]) for name in shown)) for symbol, row in at.state.row_of.items())
+    columns_of = at.state.columns
+    shown = tuple(name for name in columns if name in columns_of) or tuple(columns_of)[: len(columns)]
+    top = np.arange(min(TOP_ROWS, at.state.tickers))
+    cells = [list(map(_value, columns_of[name].take(top).cells())) for name in shown]
+    symbols = islice(at.state.row_of, TOP_ROWS)
     return TopRows(
         at=datetime.fromtimestamp(at.ts / 1000, tz=UTC),
         tickers=at.state.tickers,
         columns=shown,
-        rows=tuple(islice(rows, TOP_ROWS)),
+        rows=tuple((symbol, tuple(column[row] for column in cells)) for row, symbol in enumerate(symbols)),
     )
 
 

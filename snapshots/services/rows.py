@@ -19,9 +19,9 @@ import zstandard
 from snapshots import store
 from snapshots.engine import chain, codec
 from snapshots.engine.chain import Published
-from snapshots.engine.columns import rows_of
 from snapshots.engine.errors import ChainBroken, DocumentUnreadable
 from snapshots.engine.state import State, to_records
+from snapshots.engine.wire import rows_of
 from snapshots.services.kept import Kept
 from snapshots.services.serving import GZIP_LEVEL, Body, Encoding, Moved, stored_deltas, stored_full
 from snapshots.store import Head
@@ -112,7 +112,7 @@ def _header(kind: str, at: Published) -> dict[str, Any]:
 
 
 def _changes(before: State, after: State, delta: codec.Document) -> dict[str, Any]:
-    touched = {row for group in delta.body["groups"] for row in rows_of(group["rows"])}
+    touched = {row for group in delta.body["groups"] for row in rows_of(group["rows"]).tolist()}
     added = set(delta.body.get("add", {}).get("symbols", ()))  # one that was removed in the same delta is an update
     symbols = ({before.symbols[row] for row in touched} | added) & before.row_of.keys()
     return {

@@ -6,6 +6,7 @@ from typing import Any
 
 from snapshots.engine import chain, codec
 from snapshots.engine.build import Build, encode, prepare
+from snapshots.engine.column import Column
 from snapshots.engine.plan import Options
 from snapshots.engine.state import State
 from snapshots.engine.table import tabulate
@@ -26,6 +27,12 @@ def flat(records: Records) -> State:
     state, refused = tabulate(records)
     assert not refused
     return state
+
+
+def made_anew(state: State) -> State:
+    """The same cells in new columns, so that nothing is kept from before."""
+    columns = {name: Column.of(column.cells()) for name, column in state.columns.items()}
+    return State(list(state.symbols), columns, dict(state.row_of))
 
 
 def build(published: chain.Published | None, records: Records, *, now_ms: int = 0, **how: Any) -> Build:

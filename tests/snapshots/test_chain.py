@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from snapshots.engine import chain, codec
 from snapshots.engine.build import Build
 from snapshots.engine.errors import ChainBroken, DocumentUnreadable
-from snapshots.engine.state import State
+from snapshots.engine.state import from_records
 from tests.snapshots.chains import build, follow
 
 
@@ -35,9 +35,9 @@ def test_a_gap_an_epoch_and_another_base_are_refused() -> None:
 
 
 def test_a_state_that_is_not_the_writers_is_refused_by_its_checksum() -> None:
-    start, deltas = ticked()
-    for damage in ({"p": [1.75, 2.25], "s": ["x", "y"]}, {"p": [1.5, 2.25], "s": ["x", "z"]}):
-        wrong = State(start.state.symbols, damage, start.state.row_of)
+    _, deltas = ticked()
+    for damaged in ({"A": {"p": 1.75, "s": "x"}}, {"B": {"p": 2.25, "s": "z"}}):
+        wrong = from_records({"A": {"p": 1.5, "s": "x"}, "B": {"p": 2.25, "s": "y"}} | damaged)
         astray = chain.Published(wrong, "test", "e1", 1, 1, 0, 0, "exact", "")
         with pytest.raises(ChainBroken, match="the writer's was"):
             follow(astray, deltas[0])

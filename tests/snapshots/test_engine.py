@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 
 from snapshots.engine import chain
 from snapshots.engine.delta import apply, diff_to
-from snapshots.engine.state import State, checksum, from_records, reorder, to_records
+from snapshots.engine.state import from_records, reorder, to_records
 from tests.snapshots import generators
-from tests.snapshots.chains import Records, build, document, exact, flat, follow
+from tests.snapshots.chains import Records, build, document, exact, flat, follow, made_anew
 
 
 @pytest.mark.parametrize("sources", [generators.snapshots, generators.quiet_snapshots], ids=["anything", "quiet"])
@@ -39,19 +39,20 @@ def test_a_reader_has_what_the_source_said_after_every_tick(sources: Any, data: 
 @settings(max_examples=200, deadline=None)
 def test_applying_a_diff_gives_the_new_state_and_leaves_the_old(before: Records, after: Records) -> None:
     old = from_records(before)
-    sum_before = checksum(old)
+    sum_before = old.checksum
     new = apply(old, delta=diff_to(old, records=flat(after)))
     assert exact(to_records(new)) == exact(after)
     assert exact(to_records(old)) == exact(before)
-    assert checksum(State(old.symbols, old.columns, old.row_of)) == sum_before
-    assert checksum(new) == checksum(State(new.symbols, new.columns, new.row_of)), "a digest outlived its column"
+    assert made_anew(old).checksum == sum_before
+    assert made_anew(new) == new
+    assert made_anew(new).checksum == new.checksum, "a digest outlived its column"
 
 
 @given(before=generators.quiet_snapshots, after=generators.quiet_snapshots)
 @settings(max_examples=200, deadline=None)
 def test_two_states_have_one_checksum_only_if_they_are_one(before: Records, after: Records) -> None:
     old, new = (reorder(from_records(dict(sorted(records.items()))), by=None) for records in (before, after))
-    assert (checksum(old) == checksum(new)) == (exact(to_records(old)) == exact(to_records(new)))
+    assert (old.checksum == new.checksum) == (exact(to_records(old)) == exact(to_records(new)))
 
 
 def test_a_first_build_is_a_full_and_the_next_one_holds_only_what_changed() -> None:

@@ -12,6 +12,7 @@ import pytest
 import zstandard
 
 from snapshots.engine import chain, codec
+from snapshots.engine.column import NULL, Column
 from snapshots.engine.delta import Delta, apply
 from snapshots.engine.errors import DocumentUnreadable, Unpublishable
 from snapshots.engine.state import MAX_CELLS, State, to_records
@@ -105,7 +106,7 @@ def test_a_writer_refuses_what_no_reader_would_take(monkeypatch: pytest.MonkeyPa
     state = build(None, {"A": wide}).published.state
     more = State(
         symbols=[str(number) for number in range(MAX_CELLS // 4_000)],
-        columns={"f0": [1] * (MAX_CELLS // 4_000)},
+        columns={"f0": Column.filled(MAX_CELLS // 4_000, NULL)},
         row_of={str(number): number for number in range(MAX_CELLS // 4_000)},
     )
     with pytest.raises(Unpublishable, match=r"8,389 symbols of 4,000 fields are more than 33,554,432 cells"):

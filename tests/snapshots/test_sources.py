@@ -124,8 +124,8 @@ def test_only_values_with_new_bytes_are_parsed(redis: redis_library.Redis, monke
     put(redis, RECORDS)
     build(0)
     parsed: list[bytes] = []
-    parse = source.parse
-    monkeypatch.setattr(source, "parse", lambda text: parsed.append(text) or parse(text))
+    loads = source.loads
+    monkeypatch.setattr(source, "loads", lambda text: parsed.append(text) or loads(text))
     put(redis, changed(MSFT=401))
     build(5)
     assert [json.loads(text)["price"] for text in parsed] == [401]
