@@ -11,7 +11,7 @@ import numpy as np
 import orjson
 import zstandard
 
-from snapshots.engine import wire
+from snapshots.engine import differences, wire
 from snapshots.engine.column import ABSENT, Column, Rows
 from snapshots.engine.delta import Changes, Delta, taken, touched
 from snapshots.engine.errors import DocumentUnreadable, Unpublishable
@@ -187,7 +187,7 @@ def _groups(delta: Delta, state: State) -> list[dict[str, Any]]:
             group(rows[absent]).setdefault("missing", []).append(name)
             rows, cells = rows[~absent], cells.take(np.flatnonzero(~absent))
         if len(rows):
-            group(rows).setdefault("columns", {})[name] = wire.changes_to_wire(taken(state, name, rows), new=cells)
+            group(rows).setdefault("columns", {})[name] = differences.to_wire(taken(state, name, rows), new=cells)
     return list(groups.values())
 
 
@@ -208,7 +208,7 @@ def _delta(body: dict[str, Any], state: State) -> Delta:
         if len(rows) and rows[-1] >= len(state.symbols):
             raise DocumentUnreadable(f"row {rows[-1]} of {len(state.symbols)}.")
         for name, column in group.get("columns", {}).items():
-            cells = wire.changes_from_wire(column, old=taken(state, name, rows))
+            cells = differences.from_wire(column, old=taken(state, name, rows))
             parts.setdefault(name, []).append((rows, cells))
         for name in group.get("missing", ()):
             parts.setdefault(name, []).append((rows, Column.filled(len(rows), ABSENT)))

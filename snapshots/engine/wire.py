@@ -3,7 +3,8 @@
 plain        [cell, …]                            a cell: null, true, 7, "text", [list], or {"value":…, "big":[path, …]}
 integers     {"big": ["1755000000000000001", …]}  each a whole number of any size, or null
 sparse       {"rows": [gap, …], "values": column} the other rows have no such field
-differences  {"d": 2, "v": [-14, [null], …]}      in deltas: new = (round(old·10^d) + v) / 10^d; [cell]: itself
+
+In deltas there are differences too: see differences.py.
 """
 
 from __future__ import annotations
@@ -29,24 +30,17 @@ from snapshots.engine.cells import (
 from snapshots.engine.column import (
     ABSENT,
     BIG,
-    INT64,
     JSON,
     NUMBER,
     Column,
-    Doubles,
-    Mask,
     Rows,
-    doubles_of,
     python_numbers,
 )
 from snapshots.engine.errors import DocumentUnreadable
 
 Wire: TypeAlias = Any  # what orjson.dumps takes, arrays of integers included, and orjson.loads gives
 
-MAX_DECIMALS = 8
-MAX_SCALED = 2**50  # so that old·10^d, rounded to a double, is less than half away from its whole number
 MAX_STEP = 2**31  # between two rows: a state has fewer
-SAMPLE = 64
 _PLAIN = {int, float, str, type(None)}
 
 
@@ -76,7 +70,7 @@ def to_wire(column: Column) -> Wire:
     whole = [integer_of(cell) for cell in cells]
     if all(cell is None or number is not None for cell, number in zip(cells, whole, strict=True)):
         return {"big": [None if number is None else str(number) for number in whole]}
-    return [_cell_to_wire(cell) for cell in cells]
+    return [cell_to_wire(cell) for cell in cells]
 
 
 def from_wire(column: Wire, *, size: int) -> Column:
@@ -97,7 +91,7 @@ def from_wire(column: Wire, *, size: int) -> Column:
     return cells
 
 
-def _cell_to_wire(cell: Cell) -> Wire:
+def cell_to_wire(cell: Cell) -> Wire:
     if not isinstance(cell, Json):
         return cell
     value = thaw(cell)
@@ -141,127 +135,3 @@ def _cell_from_wire(cell: Wire) -> Cell:
         node[full_path[-1]] = int(node[full_path[-1]])
     value = root[0]
     return cell_of_integer(value) if isinstance(value, int) else Json(canonical(value))
-
-
-def changes_to_wire(old: Column, *, new: Column) -> Wire:
-    """Differences where most cells are exactly decimal, else `new` as a column. No cell of `new` is ABSENT."""
-    if (BIG in old.kinds) or (BIG in new.kinds):
-        d, exact, steps = 0, *_whole_steps(old, new)
-    else:
-        numbers = (old.kinds == NUMBER) & (new.kinds == NUMBER)
-        before, after = old.doubles, new.doubles
-        sample = slice(0, len(new), max(1, len(new) // SAMPLE))  # raw doubles have no decimals to be looked for
-        d, found = _decimals(before[sample], after[sample], numbers[sample], at_least=0)
-        if np.count_nonzero(found) * 2 < len(found):
-            return to_wire(new)
-        d, exact = _decimals(before, after, numbers, at_least=d)
-        steps = (_scaled(after, d) - _scaled(before, d))[exact].astype(np.int64)
-    if exact.all():
-        return {"d": d, "v": steps}
-    others = np.flatnonzero(~exact)
-    if len(others) * 2 > len(new):
-        return to_wire(new)
-    v: list[Wire] = [None] * len(new)
-    for row, step in zip(np.flatnonzero(exact).tolist(), steps.tolist(), strict=True):
-        v[row] = step
-    for row, cell in zip(others.tolist(), new.take(others).cells(), strict=True):
-        v[row] = [_cell_to_wire(cell)]
-    return {"d": d, "v": v}
-
-
-def _scaled(numbers: Doubles, d: int) -> Doubles:
-    found: Doubles = np.rint(numbers * 10.0**d)
-    return found
-
-
-def _decimals(old: Doubles, new: Doubles, numbers: Mask, *, at_least: int) -> tuple[int, Mask]:
-    """The smallest d at which as many pairs are whole numbers of 10^-d as at any, and which of them are."""
-    best, best_d, wanted = np.zeros(len(numbers), dtype=bool), at_least, np.count_nonzero(numbers)
-    count: Any = 0
-    for d in range(at_least, MAX_DECIMALS + 1):
-        exact = numbers & _is_exact(old, d) & _is_exact(new, d)
-        if (found := np.count_nonzero(exact)) > count:
-            best, best_d, count = exact, d, found
-        if count == wanted:
-            break
-    return best_d, best
-
-
-def _is_exact(numbers: Doubles, d: int) -> Mask:
-    with np.errstate(over="ignore", invalid="ignore"):
-        scaled = _scaled(numbers, d)
-        found: Mask = (scaled / 10.0**d == numbers) & (np.abs(scaled) < MAX_SCALED)
-    return found
-
-
-def _whole_steps(old: Column, new: Column) -> tuple[Mask, Rows]:
-    """Which pairs are of integers that 64 bits hold and that differ by ±SAFE at most; and their differences."""
-    exact = _is_whole(old) & _is_whole(new)
-    before, after = (np.where(exact, each.doubles, 0).astype(np.int64) for each in (old, new))
-    before, after = np.where(old.kinds == BIG, old.bits, before), np.where(new.kinds == BIG, new.bits, after)
-    exact &= np.abs(after.astype(float) - before.astype(float)) < SAFE
-    return exact, after[exact] - before[exact]
-
-
-def _is_whole(column: Column) -> Mask:
-    numbers = column.doubles
-    found: Mask = (numbers == np.rint(numbers)) & (np.abs(numbers) <= SAFE)
-    found &= column.kinds == NUMBER
-    found |= column.kinds == BIG
-    return found
-
-
-def changes_from_wire(column: Wire, *, old: Column) -> Column:
-    """Raises DocumentUnreadable, or TypeError where a difference meets a cell that is no number."""
-    if not isinstance(column, dict) or "v" not in column:
-        return from_wire(column, size=len(old))
-    d, v = column["d"], column["v"]
-    if type(d) is not int or not 0 <= d <= MAX_DECIMALS:
-        raise DocumentUnreadable(f"differences of {d!r} decimals; there are {MAX_DECIMALS} at most.")
-    if len(v) != len(old):
-        raise DocumentUnreadable(f"{len(v)} differences for {len(old)} rows.")
-    kinds = set(map(type, v))
-    if kinds == {int}:
-        return _moved(old, v, d)
-    if not kinds <= {int, list}:
-        raise DocumentUnreadable("differences are whole numbers, or lists of a cell.")
-    absolute = [at for at, step in enumerate(v) if type(step) is list]
-    moved = [at for at, step in enumerate(v) if type(step) is int]
-    found = Column.filled(len(old), NUMBER)
-    found = found.replaced(np.array(absolute, np.int64), from_wire([v[at][0] for at in absolute], size=len(absolute)))
-    if not moved:
-        return found
-    rows = np.array(moved, np.int64)
-    return found.replaced(rows, _moved(old.take(rows), [v[at] for at in moved], d))
-
-
-def _moved(old: Column, v: list[int], d: int) -> Column:
-    numbers = old.doubles
-    if d == 0:
-        whole = old.only_numbers and bool((numbers == np.rint(numbers)).all())
-        if not whole or np.abs(found := numbers + doubles_of(v)).max() > SAFE:
-            return _moved_whole(old, v)
-        return Column.of_doubles(found)
-    if not old.only_numbers:
-        raise DocumentUnreadable("a difference to a cell that is no number.")
-    with np.errstate(over="ignore", invalid="ignore"):
-        found = (_scaled(numbers, d) + doubles_of(v)) / 10.0**d
-    if not np.isfinite(found).all():
-        raise DocumentUnreadable("a number beyond all doubles.")
-    return Column.of_doubles(found)
-
-
-def _moved_whole(old: Column, v: Sequence[int]) -> Column:
-    """Integers of any size."""
-    if (old.kinds == BIG).all():
-        estimate = old.bits.astype(float) + np.array(v, dtype=float)
-        if np.abs(estimate).max(initial=0) < INT64 - 2**12:
-            return Column.of_integers(old.bits + np.asarray(array("q", v)))
-    return Column.of([cell_of_integer(_whole(cell) + step) for step, cell in zip(v, old.cells(), strict=True)])
-
-
-def _whole(cell: Cell) -> int:
-    number = integer_of(cell)
-    if number is None:
-        raise DocumentUnreadable(f"a whole difference to {cell!r}, which is no whole number.")
-    return number
