@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Sequence
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any
 
 from django.contrib import admin, messages
@@ -19,13 +19,11 @@ from django.utils.translation import gettext, gettext_lazy
 
 from streams import services
 from streams.forms import AdminLimitForm
-from streams.metrics import StreamRow, stream_rows
+from streams.metrics import WORST, Glance, glance_at_all
 from streams.models import StreamLimit, TrimRun
 from streams.services.definitions import export_limits
 from streams.services.on_demand import TrimRefused, trim_agreed
 from streams.store import StoreError
-
-WORST = ("over", "unknown", "attention", "within")
 
 
 @dataclass(frozen=True)
@@ -37,11 +35,11 @@ class Live:
     usage: str = "–"
 
     @classmethod
-    def of(cls, rows: Sequence[StreamRow]) -> Live:
+    def of(cls, rows: Sequence[Glance]) -> Live:
         if not rows:
             return cls(gettext("holds for no stream"))
         lengths, usages = [row.length for row in rows], [row.usage_ratio for row in rows]
-        worst = min((row.condition for row in rows), key=WORST.index)
+        worst = min((row.condition for row in rows), key=WORST.__getitem__)
         return cls(
             state=worst
             if len(rows) == 1
@@ -57,19 +55,16 @@ class LiveChangeList(ChangeList):
     def get_results(self, request: HttpRequest) -> None:
         super().get_results(request)
         try:
-            rows = list(all_rows(timezone.now()).values())
+            glances = glance_at_all(now=timezone.now())
         except StoreError:
             for limit in self.result_list:
                 limit.live = Live(gettext("unknown: Redis is away"), "unknown", "unknown")
             return
+        held: dict[int, list[Glance]] = defaultdict(list)
+        for glance in glances:
+            held[glance.limit_id].append(glance)
         for limit in self.result_list:
-            limit.live = Live.of([row for row in rows if row.limit_id == limit.pk])
-
-
-def all_rows(now: datetime) -> dict[str, StreamRow]:
-    """Raises StoreError."""
-    names = {*services.known_streams(), *services.load_rules().exact_streams}
-    return stream_rows(sorted(names), now=now)
+            limit.live = Live.of(held[limit.pk])
 
 
 @admin.register(StreamLimit)
@@ -103,7 +98,7 @@ class StreamLimitAdmin(admin.ModelAdmin):
     def enforce_now(self, request: HttpRequest, queryset: QuerySet[StreamLimit]) -> None:
         now, done, limits = timezone.now(), 0, set(queryset.values_list("pk", flat=True))
         try:
-            held = [name for name, row in all_rows(now).items() if row.limit_id in limits]
+            held = [glance.stream for glance in glance_at_all(now=now) if glance.limit_id in limits]
             for name in held:
                 try:
                     report = trim_agreed(name, user_id=request.user.pk, now=now, accepted_loss=0)

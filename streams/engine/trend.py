@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from itertools import pairwise
+from operator import mul
 from typing import Literal
 
 from streams.engine.ids import parse_id
@@ -88,11 +89,11 @@ def trend_of_points(points: Sequence[Point]) -> Trend:
     if len(points) < FEWEST_POINTS or points[-1][0] - points[0][0] < SHORTEST_SPAN.total_seconds():
         return UNKNOWN
     count, start = len(points), points[0][0]
-    mean_x = math.fsum(at - start for at, _ in points) / count
-    mean_y = math.fsum(value for _, value in points) / count
-    around = [(at - start - mean_x, value - mean_y) for at, value in points]
-    slope = math.fsum(x * y for x, y in around) / math.fsum(x * x for x, _ in around)
-    scatter = math.sqrt(math.fsum((y - slope * x) ** 2 for x, y in around) / count)
+    xs, ys = [at - start for at, _ in points], [value for _, value in points]
+    mean_x, mean_y = sum(xs) / count, sum(ys) / count
+    xs, ys = [x - mean_x for x in xs], [y - mean_y for y in ys]
+    slope = sum(map(mul, xs, ys)) / sum(map(mul, xs, xs))
+    scatter = math.sqrt(sum((y - slope * x) ** 2 for x, y in zip(xs, ys, strict=True)) / count)
     # A line through a saw's teeth tilts by chance, by up to as much as they are high.
     moved = abs(slope) * (points[-1][0] - start)
     if moved < 1 or moved <= 2 * scatter:

@@ -2,20 +2,32 @@
 
 from streams.engine.producers import ProducerSeen
 from streams.engine.state import GroupState
+from streams.metrics.glance import WORST, Glance
 from streams.metrics.guide import guide_metrics
-from streams.metrics.summary import stream_row, stream_rows, streams_summary
+from streams.metrics.listing import SORTS, StreamList, glance_at_all, list_streams
+from streams.metrics.overview import StreamsOverview, streams_overview
+from streams.metrics.summary import redis_memory, stream_row, stream_rows, streams_summary
 from streams.metrics.values import LastTrim, StreamRow, StreamsSummary
 from streams.store import RedisMemory
 
 __all__ = [
+    "SORTS",
+    "WORST",
+    "Glance",
     "GroupState",
     "LastTrim",
     "ProducerSeen",
     "RedisMemory",
+    "StreamList",
     "StreamRow",
+    "StreamsOverview",
     "StreamsSummary",
+    "glance_at_all",
     "guide_metrics",
+    "list_streams",
+    "redis_memory",
     "stream_row",
     "stream_rows",
+    "streams_overview",
     "streams_summary",
 ]

@@ -13,7 +13,7 @@ from streams import store
 from streams.engine.condition import Condition, condition_of
 from streams.engine.limits import Limit
 from streams.engine.plan import arithmetic, entry_bytes, in_entries
-from streams.engine.rules import Effective
+from streams.engine.rules import Effective, Rules
 from streams.engine.state import StreamState
 from streams.metrics.values import LastTrim, StreamRow, StreamsSummary
 from streams.models import Enforcement, Stream, TrimRun
@@ -48,6 +48,11 @@ def streams_summary(*, now: datetime) -> StreamsSummary:
     )
 
 
+def redis_memory(*, now: datetime) -> store.RedisMemory:
+    """Raises store.StoreUnavailable when Redis is away."""
+    return store.read_memory(data_redis())
+
+
 def stream_row(name: str, *, now: datetime) -> StreamRow | None:
     """One stream's; None where no limit is for it, or it is gone. Raises store.StoreError."""
     return stream_rows([name], now=now).get(name)
@@ -56,12 +61,19 @@ def stream_row(name: str, *, now: datetime) -> StreamRow | None:
 def stream_rows(names: Iterable[str], *, now: datetime) -> dict[str, StreamRow]:
     """Of those that a limit is for, in one round trip to Redis however many they are. Raises store.StoreError."""
     rules, ids = load_rules_and_ids()
-    limited = [name for name in names if rules.effective(name).limit is not None]
+    return rows_of(names, rules=rules, ids=ids, enforced=is_enforced(read_enforcement(), now), now=now)
+
+
+def rows_of(
+    names: Iterable[str], *, rules: Rules, ids: Mapping[str, int], enforced: bool, now: datetime
+) -> dict[str, StreamRow]:
+    """`stream_rows`, for who has loaded the rules."""
+    limited = {name: effective for name in names if (effective := rules.effective(name)).limit is not None}
     if not limited:
         return {}
-    known = {stream.name: stream for stream in _streams().filter(name__in=limited)}
-    found = [(known.get(name) or _unknown(name), rules.effective(name)) for name in limited]
-    rows = _rows(data_redis(), found, ids=ids, enforced=is_enforced(read_enforcement(), now), now=now)
+    known = {stream.name: stream for stream in _streams().filter(name__in=list(limited))}
+    found = [(known.get(name) or _unknown(name), effective) for name, effective in limited.items()]
+    rows = _rows(data_redis(), found, ids=ids, enforced=enforced, now=now)
     return {row.stream: row for row in rows}
 
 

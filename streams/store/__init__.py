@@ -8,13 +8,22 @@ from streams.store.abandoned import GroupShown, destroy_group, read_clock, read_
 from streams.store.discovery import ScanCursor, read_known, scan_streams
 from streams.store.entries import read_entries
 from streams.store.groups import read_cut, read_group, read_idle_groups, read_oldest_pending
+from streams.store.lengths import Length, read_lengths
 from streams.store.memory import RedisMemory, read_memory
-from streams.store.published import Published, publish_limits, read_producers, read_published, sweep_producers
+from streams.store.published import (
+    Published,
+    publish_limits,
+    read_producers,
+    read_published,
+    read_version,
+    sweep_producers,
+)
 from streams.store.server import OutOfMemory, StoreError, StoreUnavailable, StreamError, WrongType
 from streams.store.streams import read_states, trim
 
 __all__ = [
     "GroupShown",
+    "Length",
     "OutOfMemory",
     "Published",
     "RedisMemory",
@@ -32,11 +41,13 @@ __all__ = [
     "read_idle",
     "read_idle_groups",
     "read_known",
+    "read_lengths",
     "read_memory",
     "read_oldest_pending",
     "read_producers",
     "read_published",
     "read_states",
+    "read_version",
     "scan_streams",
     "sweep_producers",
     "trim",

@@ -25,9 +25,15 @@ class Published:
 def read_published(client: Client) -> Published:
     with translated():
         said: dict[bytes, bytes] = client.hgetall(LIMITS_KEY)
-    version = said.pop(VERSION_FIELD.encode(), None)
+    version = _version(said.pop(VERSION_FIELD.encode(), None))
     limits = {name.decode("utf-8", "surrogateescape"): text for name, text in said.items()}
-    return Published(int(version) if version and version.isdigit() and len(version) <= VERSION_DIGITS else None, limits)
+    return Published(version, limits)
+
+
+def read_version(client: Client) -> int | None:
+    """The version alone: there may be thousands of limits."""
+    with translated():
+        return _version(client.hget(LIMITS_KEY, VERSION_FIELD))
 
 
 def publish_limits(client: Client, wanted: Mapping[str, str], *, compared: Published) -> int | None:
@@ -78,3 +84,7 @@ def _producers(client: Client) -> tuple[tuple[ProducerSeen, ...], list[bytes]]:
         else:
             silent.append(field)
     return tuple(sorted(alive, key=lambda seen: (seen.name, seen.host, seen.pid, seen.id))), silent
+
+
+def _version(said: bytes | None) -> int | None:
+    return int(said) if said and said.isdigit() and len(said) <= VERSION_DIGITS else None

@@ -19,13 +19,15 @@ from streams.engine.patterns import escape, matches
 from streams.engine.rules import BOUNDS
 from streams.engine.suggest import USUAL
 from streams.forms import AcceptedLoss, MaxlenForm, StreamLimitForm
-from streams.metrics import streams_summary
+from streams.metrics import WORST, glance_at_all
 from streams.models import StreamLimit
 from streams.services.reverts import limit_changes
 from streams.store import StoreError
 from streams.views.streams import stream_context
 
 INVALID = 422  # htmx swaps it in place; a browser shows it as any page
+
+MATCHED_SHOWN = 50
 
 LimitForm = StreamLimitForm | MaxlenForm
 
@@ -160,8 +162,9 @@ def _limit_page(
         context |= stream_context(request, stream, services.load_rules().effective(stream))
         return render(request, "streams/limit.html", context, status=status)
     try:
-        rows = streams_summary(now=timezone.now()).rows
-        context["rows"] = [row for row in rows if matches(found.pattern, row.stream)]
+        glances = [one for one in glance_at_all(now=timezone.now()) if matches(found.pattern, one.stream)]
+        worst = sorted(glances, key=lambda one: (WORST[one.condition], one.stream))[:MATCHED_SHOWN]
+        context |= {"matched": len(glances), "glances": worst}
     except StoreError as error:
         context["error"] = str(error)
     return render(request, "streams/pattern.html", context, status=status)

@@ -14,11 +14,11 @@ from django.views.decorators.http import require_safe
 from streams import services
 from streams.engine.ids import EntryId, parse_id
 from streams.engine.rules import Effective
-from streams.metrics import StreamRow, stream_row, streams_summary
+from streams.metrics import StreamRow, stream_row
 from streams.models import StreamLimit, TrimRun
 from streams.store import StoreError
 from streams.views import history
-from streams.views.listing import listing
+from streams.views.listing import asked_for, listing
 
 RUNS_SHOWN = 20
 
@@ -27,10 +27,9 @@ RUNS_SHOWN = 20
 @login_required
 def streams(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
-    context: dict[str, Any] = {"now": now, "patterns": patterns()}
+    context: dict[str, Any] = {"now": now, "patterns": patterns(), "asked": asked_for(request.GET)}
     try:
-        summary = streams_summary(now=now)
-        context |= {"summary": summary, "listing": listing(summary.rows, request.GET)}
+        context["listing"] = listing(context["asked"], now=now)
     except StoreError as error:
         context |= {"error": str(error), "limits": StreamLimit.objects.all()}
     return render(request, "streams/_list.html" if request.htmx else "streams/list.html", context)

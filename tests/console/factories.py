@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from snapshots.metrics import SnapshotRow, SnapshotsSummary
-from streams.metrics import RedisMemory, StreamRow, StreamsSummary
+from streams.metrics import Glance, RedisMemory, StreamRow, StreamsOverview, StreamsSummary
 from timescale.metrics import HypertableRow, HypertablesSummary
 from timescale.store.sizes import Sizes
 from tradeul_ops.console.overview import Overview
@@ -62,10 +62,31 @@ def memory(**changes: Any) -> RedisMemory:
     return RedisMemory(**{**values, **changes})
 
 
-def streams(*rows: StreamRow, **changes: Any) -> StreamsSummary:
-    values: dict[str, Any] = {
+def streams_summary(*rows: StreamRow, **changes: Any) -> StreamsSummary:
+    """What the metrics are made of: every stream whole."""
+    return StreamsSummary(**{**_of_all(), "rows": rows or (stream_row(),), **changes})
+
+
+def streams(*rows: StreamRow, **changes: Any) -> StreamsOverview:
+    """What the overview is made of: each of these at a glance, and shown."""
+    rows = rows or (stream_row(),)
+    values = {
+        "glances": tuple(map(glance, rows)),
+        "rows": rows,
+        "abandoned": tuple(group for row in rows for group in row.abandoned),
+        "hour": (),
+    }
+    return StreamsOverview(**{**_of_all(), **values, **changes})
+
+
+def glance(row: StreamRow) -> Glance:
+    names = ("stream", "own", "limit_id", "enabled", "length", "maxlen", "usage_ratio", "bytes", "condition", "why")
+    return Glance(held_by=row.held_by or "", **{name: getattr(row, name) for name in names})
+
+
+def _of_all() -> dict[str, Any]:
+    return {
         "memory": memory(),
-        "rows": rows or (stream_row(),),
         "unmanaged": (),
         "producers": (),
         "version": 1,
@@ -73,7 +94,6 @@ def streams(*rows: StreamRow, **changes: Any) -> StreamsSummary:
         "trimmed_bytes": 612_000_000,
         "read_at": NOW,
     }
-    return StreamsSummary(**{**values, **changes})
 
 
 def snapshot_row(**changes: Any) -> SnapshotRow:

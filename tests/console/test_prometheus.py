@@ -39,7 +39,7 @@ def said(monkeypatch: pytest.MonkeyPatch):
     """The series of summaries made up by the test."""
 
     def ask(**summaries: object) -> Series:
-        whole = factories.overview(**summaries)
+        whole = factories.overview(**{"streams": factories.streams_summary(), **summaries})
         for name, panel in (
             ("streams_summary", whole.streams),
             ("snapshots_summary", whole.snapshots),
@@ -80,7 +80,7 @@ def test_it_says_what_the_servers_say(client: Client, db: None, redis: redis_lib
 def test_every_name_is_in_the_table_and_every_one_of_the_table_is_said(said) -> None:
     group = GroupState("scanner", 12, 3, 1, "1-0")
     found = said(
-        streams=factories.streams(factories.stream_row(groups=(group,))),
+        streams=factories.streams_summary(factories.stream_row(groups=(group,))),
         hypertables=factories.tables(factories.table_row(chunks=3)),
     )
     names = {name for name, _ in found}
@@ -95,7 +95,7 @@ def test_what_is_unknown_is_absent(said) -> None:
     row = factories.stream_row(
         length=None, bytes=None, usage_ratio=None, condition="unknown", groups=(GroupState("g", None, 3, 1, "1-0"),)
     )
-    found = said(streams=factories.streams(row))
+    found = said(streams=factories.streams_summary(row))
     names = {name for name, labels in found if ("stream", "snapshots:raw") in labels}
     assert "tradeul_group_pending_entries" in names
     assert not names & {
@@ -112,7 +112,7 @@ def test_the_largest_streams_have_a_label_and_the_rest_is_summed(said) -> None:
         factories.stream_row(f"s{number}", bytes=number, length=2) for number in range(prometheus.MOST_STREAMS + 10)
     ]
     named_so = factories.stream_row("other", bytes=10**9, length=5)
-    found = said(streams=factories.streams(*rows, named_so))
+    found = said(streams=factories.streams_summary(*rows, named_so))
     sizes = {dict(labels)["stream"]: value for (name, labels), value in found.items() if name == "tradeul_stream_bytes"}
     assert len(sizes) == prometheus.MOST_STREAMS + 1
     assert "s10" in sizes and "s9" not in sizes
@@ -122,13 +122,13 @@ def test_the_largest_streams_have_a_label_and_the_rest_is_summed(said) -> None:
 
 def test_a_sum_with_an_unknown_is_unknown(said) -> None:
     rows = [factories.stream_row(f"s{number}", bytes=5) for number in range(prometheus.MOST_STREAMS)]
-    found = said(streams=factories.streams(*rows, factories.stream_row("last", bytes=None)))
+    found = said(streams=factories.streams_summary(*rows, factories.stream_row("last", bytes=None)))
     assert ("tradeul_stream_bytes", (("stream", "other"),)) not in found
 
 
 def test_groups_are_bounded_with_the_largest_lag_first(said) -> None:
     groups = tuple(GroupState(f"g{n}", n or None, 0, 1, "1-0") for n in range(prometheus.MOST_GROUPS + 5))
-    found = said(streams=factories.streams(factories.stream_row(groups=groups)))
+    found = said(streams=factories.streams_summary(factories.stream_row(groups=groups)))
     lags = {dict(labels)["group"]: v for (name, labels), v in found.items() if name == "tradeul_group_lag_entries"}
     assert len(lags) == prometheus.MOST_GROUPS
     assert min(lags.values()) == 5

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 
 import pytest
 import redis as redis_library
@@ -12,8 +11,6 @@ from django.test import Client
 from django.utils import timezone
 
 from snapshots.models import SnapshotBuild, SnapshotPolicy
-from streams.engine.samples import Series
-from streams.services.trends import Course
 from tests.console.factories import NOW, memory, overview, stream_row, streams, table_row, tables
 from timescale.models import TableSample
 from timescale.store.sizes import Sizes
@@ -23,11 +20,6 @@ from tradeul_ops.console.tasks import note_findings
 from tradeul_ops.console.tiles import MEMORY_KEPT, MEMORY_KEY, keep_memory, read_tiles, split_of
 from tradeul_ops.demo.servers import free_port
 from tradeul_ops.runs import Outcome
-
-
-def _sampled(stream: str, *sizes: int | None):
-    series = Series(times=[60.0 * n for n in range(len(sizes))], lengths=[1] * len(sizes), bytes=sizes)
-    return replace(stream_row(stream), course=Course(series=replace(series, entries_added=[None] * len(sizes))))
 
 
 def test_the_parts_of_redis_memory_add_up_to_what_is_used(db: None) -> None:
@@ -51,13 +43,6 @@ def test_estimates_above_what_is_used_leave_no_negative_rest() -> None:
 
 def test_a_server_that_does_not_say_its_overhead_has_no_split() -> None:
     assert split_of(streams(), None) == ()
-
-
-def test_the_streams_hour_is_their_sum_and_unknown_where_one_is(redis: redis_library.Redis, db: None) -> None:
-    seen = streams(_sampled("a", 10, 20, 30), _sampled("b", 1, None, 3))
-    points = read_tiles(overview(streams=seen)).streams
-    assert [value for _, value in points] == [11, None, 33]
-    assert points[0][0] == datetime.fromtimestamp(0, tz=UTC)
 
 
 def test_beat_gives_redis_memory_an_hour_of_history(redis: redis_library.Redis, db: None) -> None:

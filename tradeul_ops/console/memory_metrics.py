@@ -32,7 +32,7 @@ def _snapshots(*, now: datetime) -> list[dict[str, Any]]:
 
 
 def _redis(*, now: datetime) -> dict[str, Any]:
-    return asdict(streams.metrics.streams_summary(now=now).memory)
+    return asdict(streams.metrics.redis_memory(now=now))
 
 
 def _processes(*, now: datetime) -> dict[str, Any]:

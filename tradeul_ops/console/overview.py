@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 from snapshots.metrics import SnapshotsSummary, snapshots_summary
-from streams.metrics import StreamsSummary, streams_summary
+from streams.metrics import StreamsOverview, streams_overview
 from timescale.metrics import HypertablesSummary, hypertables_summary
 from tradeul_ops.console.panels import Panel, read
 from tradeul_ops.console.processes import Processes, processes_summary
@@ -15,7 +15,7 @@ from tradeul_ops.console.processes import Processes, processes_summary
 
 @dataclass(frozen=True)
 class Overview:
-    streams: Panel[StreamsSummary]
+    streams: Panel[StreamsOverview]
     snapshots: Panel[SnapshotsSummary]
     hypertables: Panel[HypertablesSummary]
     processes: Panel[Processes]
@@ -28,7 +28,7 @@ class Overview:
 
 def read_overview(*, now: datetime) -> Overview:
     return Overview(
-        streams=read("Redis streams", streams_summary, now=now),
+        streams=read("Redis streams", streams_overview, now=now),
         snapshots=read("Snapshots", snapshots_summary, now=now),
         hypertables=read("TimescaleDB", hypertables_summary, now=now),
         processes=read("Worker and beat", processes_summary, now=now),

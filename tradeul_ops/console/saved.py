@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from django.utils.translation import gettext
 
 from snapshots.metrics import SnapshotsSummary
-from streams.metrics import StreamsSummary
+from streams.metrics import StreamsOverview
 from timescale.metrics import HypertablesSummary
 from tradeul_ops.console.overview import Overview
 from tradeul_ops.console.templatetags.figures import bytes_, count
@@ -34,7 +34,7 @@ def saved_so_far(overview: Overview) -> tuple[Saved, ...]:
     return tuple(found)
 
 
-def _of_streams(summary: StreamsSummary) -> Saved:
+def _of_streams(summary: StreamsOverview) -> Saved:
     return Saved(
         "streams",
         f"{count(summary.trimmed_entries)} entries, {bytes_(summary.trimmed_bytes)}",

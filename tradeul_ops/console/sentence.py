@@ -68,7 +68,7 @@ def _sentence(overview: Overview, found: tuple[Finding, ...]) -> Sentence:
     assert streams is not None  # a panel without a value is a finding
     ceiling = streams.memory.maxmemory_bytes
     of = f" of {bytes_(ceiling)}" if ceiling else ""
-    enabled = sum(row.enabled for row in streams.rows)
+    enabled = sum(glance.enabled for glance in streams.glances)
     bounded = (
         gettext("All {enabled} streams are within their limits").format(enabled=enabled)
         if enabled != 1
@@ -155,25 +155,20 @@ def _streams(overview: Overview) -> Iterator[Finding]:
     streams = _fresh(overview.streams)
     if streams is None:
         return
-    for row in (row for row in streams.rows if row.enabled or row.condition == "over"):
+    for row in (row for row in streams.glances if row.condition != "within"):
         link, key = reverse("streams:stream", args=[row.stream]), f"streams/of/{row.stream}"
         text = f"{row.stream}: {row.why}"
-        if not row.enabled:
+        if row.enabled:
+            action = gettext("See who holds it") if row.held_by else gettext("Look at the stream")
+            yield Finding(key, row.condition, text, link, action)
+        elif row.condition == "over":
             limit = reverse("streams:limit", args=[row.limit_id])
             yield Finding(key, row.condition, text, limit, gettext("Switch its limit on"))
-        else:
-            yield Finding(
-                key,
-                row.condition,
-                text,
-                link,
-                gettext("See who holds it") if row.held_by else gettext("Look at the stream"),
-            )
-        for group in row.abandoned:
-            key = f"streams/group/{row.stream}/{group.name}"
-            yield Finding(
-                key, "attention", group.sentence(streams.read_at), link, gettext("Look at the group, destroy it")
-            )
+    enabled = {row.stream for row in streams.glances if row.enabled}
+    for group in (group for group in streams.abandoned if group.stream in enabled):
+        link, key = reverse("streams:stream", args=[group.stream]), f"streams/group/{group.stream}/{group.name}"
+        action = gettext("Look at the group, destroy it")
+        yield Finding(key, "attention", group.sentence(streams.read_at), link, action)
     if unmanaged := [name for name in streams.unmanaged if not is_chain(name)]:
         yield _unmanaged(unmanaged)
 

@@ -12,7 +12,7 @@ from typing import Any
 
 from snapshots.metrics import BUILT, SnapshotsSummary
 from snapshots.models import SnapshotBuild
-from streams.metrics import StreamsSummary
+from streams.metrics import StreamsOverview
 from timescale.models import TableSample
 from timescale.services import DATABASE
 from tradeul_ops.charts import Point
@@ -57,7 +57,7 @@ def read_tiles(overview: Overview) -> Tiles:
     past = read("Snapshots' and tables' hour", _past, now=now).value or ({}, ())
     return Tiles(
         memory=memory,
-        streams=_streams(streams) if streams else (),
+        streams=streams.hour if streams else (),
         snapshots=past[0],
         database=past[1],
         split=split_of(streams, snapshots) if streams else (),
@@ -73,7 +73,7 @@ def keep_memory(used_bytes: int, *, now: datetime) -> None:
     pipe.execute()
 
 
-def split_of(streams: StreamsSummary, snapshots: SnapshotsSummary | None) -> tuple[Part, ...]:
+def split_of(streams: StreamsOverview, snapshots: SnapshotsSummary | None) -> tuple[Part, ...]:
     """Of the used memory. Streams and snapshots are the server's estimates, so that the rest is one too.
 
     Empty where the server does not say its overhead: then nobody knows what the rest is.
@@ -82,7 +82,7 @@ def split_of(streams: StreamsSummary, snapshots: SnapshotsSummary | None) -> tup
     if overhead is None or used <= 0:
         return ()
     parts = {
-        "streams": sum(row.bytes or 0 for row in streams.rows),
+        "streams": streams.bytes,
         "snapshots": sum(row.stored_bytes or 0 for row in snapshots.rows) if snapshots else 0,
     }
     parts |= {"other": max(0, used - overhead - sum(parts.values())), "overhead": overhead}
@@ -92,17 +92,6 @@ def split_of(streams: StreamsSummary, snapshots: SnapshotsSummary | None) -> tup
         found.append(Part(name, name, size, round(start, 2), round(share, 2)))
         start += share
     return tuple(found)
-
-
-def _streams(summary: StreamsSummary) -> tuple[Point, ...]:
-    """The bytes of all together; a moment at which one of them is unknown is unknown."""
-    totals: dict[float, float | None] = defaultdict(float)
-    for row in summary.rows:
-        series = row.course.series
-        for at, size in zip(series.times, series.bytes, strict=True):
-            before = totals[at]
-            totals[at] = None if size is None or before is None else before + size
-    return tuple((datetime.fromtimestamp(at, tz=UTC), total) for at, total in sorted(totals.items()))
 
 
 def _memory(*, now: datetime) -> tuple[Point, ...]:

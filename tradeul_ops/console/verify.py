@@ -171,7 +171,7 @@ def _stream_checks(now: datetime) -> Iterator[Check]:
 
 
 def _memory_checks(now: datetime) -> Iterator[Check]:
-    memory = streams.metrics.streams_summary(now=now).memory
+    memory = streams.metrics.redis_memory(now=now)
     ceiling = memory.maxmemory_bytes
     most = PROMISED_CEILING_RATIO * ceiling if ceiling else PROMISED_MEMORY
     why = f"{PROMISED_CEILING_RATIO:.0%} of maxmemory" if ceiling else "the guide's, as maxmemory is 0"

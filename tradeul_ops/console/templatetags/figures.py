@@ -7,6 +7,7 @@ from typing import Any
 
 from django import template
 from django.utils import timezone
+from django.utils.html import format_html
 from django.utils.translation import gettext, gettext_lazy
 
 from tradeul_ops.console.zones import spell_offset
@@ -110,10 +111,18 @@ def moment(value: datetime | None, now: datetime) -> str:
     return clock(value) if there.date() == timezone.localtime(now).date() else f"{there:%Y-%m-%d %H:%M:%S}"
 
 
-@register.inclusion_tag("_condition.html")
-def condition(word: str, *, told: bool = False) -> dict[str, Any]:
-    """A state as shape and word: readable without colour."""
-    return {"word": word, "said": CONDITIONS[word], "mark": MARKS[word], "told": told}
+@register.simple_tag
+def condition(word: str, *, told: bool = False) -> str:
+    """A state as shape and word: readable without colour. Written here: pages have a hundred, a template costs more."""
+    said = CONDITIONS[word]
+    return format_html(
+        '<span class="condition {}" title="{}"><span aria-hidden="true">{}</span><span class="{}">{}</span></span>',
+        word,
+        said,
+        MARKS[word],
+        "told" if told else "unseen",
+        said,
+    )
 
 
 @register.inclusion_tag("_gauge.html")

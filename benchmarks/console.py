@@ -1,0 +1,278 @@
+"""Measures the pages at size, on servers of its own: the overview, and the list of streams. CPU, and round trips.
+
+    python benchmarks/console.py [overview] [list] [--bin DIRECTORY]
+
+The overview: 500 streams with 1,000 groups, 8 producers, a hypertable of 200 chunks where --bin holds a PostgreSQL that
+offers TimescaleDB (else the bundled one, with plain tables). The list: 5,000 streams with 15,000 groups. Each page goes
+through Django whole, session and template included. "CPU" is this process's, which is what a web process spends; beside
+it what Valkey and PostgreSQL spent meanwhile. Ratios are to the raw commands that read the same from the servers.
+"""
+
+from __future__ import annotations
+
+import argparse
+import logging
+import os
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+from statistics import median
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import psutil
+import redis
+from _measure import Row
+from _trims import FILL
+
+from tradeul_ops.demo.servers import PostgresServer, ValkeyServer, free_port
+
+OVERVIEW_BUDGET_MS, LIST_BUDGET_MS = 50, 500
+GROUPS = ("scanner", "gateway", "pricing")
+ROUNDS = 15
+PRELOADED = {
+    "shared_preload_libraries": "timescaledb",
+    "timescaledb.telemetry_level": "off",
+    "timescaledb.max_background_workers": "0",
+}
+HTMX = {"HX-Request": "true"}
+
+
+class Meter:
+    """CPU seconds of this process, of Valkey and of PostgreSQL, all of its processes."""
+
+    def __init__(self, valkey: ValkeyServer, postgres: PostgresServer) -> None:
+        assert valkey.process and postgres.process
+        self.servers = [psutil.Process(server.process.pid) for server in (valkey, postgres)]
+
+    def read(self) -> tuple[float, ...]:
+        return time.process_time(), *(self._of(server) for server in self.servers)
+
+    def spent(self, work: Callable[[], Any], rounds: int = ROUNDS) -> tuple[float, float, float, float]:
+        """Milliseconds a round: CPU here and clock, medians; Valkey and PostgreSQL, means: their clocks tick slowly."""
+        work(), work()
+        here, clock, before = [], [], self.read()
+        for _ in range(rounds):
+            began = time.process_time(), time.perf_counter()
+            work()
+            here.append(time.process_time() - began[0])
+            clock.append(time.perf_counter() - began[1])
+        after = self.read()
+        servers = [(b - a) / rounds * 1000 for a, b in zip(before[1:], after[1:], strict=True)]
+        return median(here) * 1000, median(clock) * 1000, servers[0], servers[1]
+
+    def _of(self, server: psutil.Process) -> float:
+        total = 0.0
+        for process in (server, *server.children(recursive=True)):
+            times = process.cpu_times()
+            total += times.user + times.system
+        return total
+
+
+@contextmanager
+def stack(directory: Path, bin_path: Path | None) -> Iterator[tuple[redis.Redis, Meter, Any]]:
+    """Both servers with Django on them, migrated; and a logged-in browser."""
+    valkey = ValkeyServer(directory / "valkey", free_port(), options={"save": ""})
+    more: dict[str, Any] = {"bin_path": bin_path, "settings": PRELOADED} if bin_path else {}
+    postgres = PostgresServer(directory / "postgres", free_port(), **more)
+    valkey.start()
+    postgres.start()
+    os.environ |= {
+        "DJANGO_SETTINGS_MODULE": "tradeul_ops.settings",
+        "SECRET_KEY": "benchmarks-only-" * 4,
+        "HTTPS": "false",
+        "ALLOWED_HOSTS": "testserver",
+        "DATABASE_URL": postgres.url,
+        "REDIS_URL": valkey.url,
+        "CELERY_BROKER_URL": valkey.url.removesuffix("/0") + "/1",
+    }
+    try:
+        import django
+        from django.core.management import call_command
+        from django.db import connections
+
+        django.setup()
+        call_command("migrate", verbosity=0)
+        from django.contrib.auth import get_user_model
+        from django.test import Client
+
+        browser = Client()
+        browser.force_login(get_user_model().objects.create_superuser("benchmark"))
+        yield redis.Redis.from_url(valkey.url, protocol=2), Meter(valkey, postgres), browser
+        connections.close_all()
+    finally:
+        postgres.stop()
+        valkey.stop()
+
+
+def fill(client: redis.Redis, streams: int, *, groups: int, entries: int = 30) -> list[str]:
+    """Streams under one limit for all of them, sampled for an hour, a minute apart."""
+    from django.utils import timezone
+
+    from streams import services
+    from streams.models import Stream, StreamLimit, StreamSample
+
+    for rows in (StreamLimit, Stream, StreamSample):
+        rows.objects.all().delete()
+    client.flushdb()
+    names = [f"read:{n:04}" for n in range(streams)]
+    pipe = client.pipeline(transaction=False)
+    for number, name in enumerate(names):
+        pipe.eval(FILL, 1, name, entries, 200)  # type: ignore[arg-type]
+        for group in GROUPS[:groups]:
+            pipe.xgroup_create(name, group, "$" if number % 50 else "0")  # one stream in fifty is not read any more
+        if len(pipe.command_stack) > 1000:
+            pipe.execute()
+    pipe.execute()
+    StreamLimit.objects.create(
+        pattern="read:*", maxlen=100, trim_threshold=120, hard_maxlen=1000, trim_interval=timedelta(seconds=30)
+    )
+    services.discover_streams(now=timezone.now())
+    services.publish_limits()
+    sampled()
+    return names
+
+
+def sampled() -> None:
+    """An hour of them: one tick a minute, the last one fresh."""
+    from django.utils import timezone
+
+    from streams.services.samples import take_samples
+
+    now = timezone.now()
+    for minute in range(60, -1, -1):
+        take_samples(now=now - timedelta(minutes=minute))
+
+
+def chunked(chunks: int) -> int:
+    """A row an hour in scan_results: one a chunk. How many there are; 0 on plain PostgreSQL."""
+    from django.db import connection
+
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT count(*) FROM pg_extension WHERE extname = 'timescaledb'")
+        if not cursor.fetchone()[0]:
+            return 0
+        cursor.execute(
+            "INSERT INTO scan_results (time, symbol, session, price, volume, volume_today, change_percent, rvol) "
+            "SELECT date_trunc('hour', now()) - n * interval '1 hour', 'AAPL', 'MARKET_OPEN', 1, 1, 1, 1, 1 "
+            "FROM generate_series(0, %s) AS n",
+            [chunks - 1],
+        )
+        cursor.execute("ANALYZE")
+        cursor.execute("SELECT count(*) FROM timescaledb_information.chunks WHERE hypertable_name = 'scan_results'")
+        return int(cursor.fetchone()[0])
+
+
+def overview(
+    client: redis.Redis, meter: Meter, browser: Any, *, streams: int = 500, producers: int = 8
+) -> Iterator[Row]:
+    from django.db import connection
+
+    from streams.producer import StreamProducer
+    from tradeul_ops import liveness
+
+    names, chunks = fill(client, streams, groups=2), chunked(200)
+    ours = [StreamProducer(client, name=f"service-{n}") for n in range(producers)]
+    for one in ours:
+        one.start()
+    for role in ("worker", "beat"):
+        liveness.stamp(role)  # type: ignore[arg-type]
+
+    def raw() -> None:
+        """What the page tells, asked for with nothing around it: states, memory, producers, sizes of the chunks."""
+        pipe = client.pipeline(transaction=False)
+        for name in names:
+            pipe.xlen(name)
+            pipe.xinfo_groups(name)
+            pipe.memory_usage(name)
+        pipe.info("memory").hgetall("tradeul:streams:producers").hgetall("tradeul:streams:limits")
+        pipe.execute()
+        with connection.cursor() as cursor:
+            cursor.execute("SELECT * FROM streams_streamlimit")
+            cursor.fetchall()
+            if chunks:
+                cursor.execute("SELECT * FROM chunks_detailed_size('scan_results')")
+                cursor.fetchall()
+
+    try:
+        base = meter.spent(raw)
+        what = f"the overview of {streams} streams, {2 * streams:,} groups, {chunks} chunks, {producers} producers"
+        yield shown(f"{what}: what a poll gets", base, meter.spent(get(browser, "/", HTMX)), OVERVIEW_BUDGET_MS)
+        yield shown(f"{what}: whole page", base, meter.spent(get(browser, "/", {})), None)
+        yield shown("findings, as beat judges them every 15 s", base, meter.spent(judged), None)
+    finally:
+        for one in ours:
+            one.stop()
+
+
+def judged() -> None:
+    from django.utils import timezone
+
+    from tradeul_ops.console.findings import judge_and_note
+    from tradeul_ops.console.overview import read_overview
+
+    judge_and_note(read_overview(now=timezone.now()))
+
+
+def listed(client: redis.Redis, meter: Meter, browser: Any, *, streams: int = 5_000) -> Iterator[Row]:
+    names = fill(client, streams, groups=3)
+
+    def raw() -> None:
+        pipe = client.pipeline(transaction=False)
+        for name in names:
+            pipe.xlen(name)
+            pipe.xinfo_groups(name)
+            pipe.memory_usage(name)
+        pipe.execute()
+
+    base = meter.spent(raw, 5)
+    what = f"the list of {streams:,} streams with {streams * 3:,} groups"
+    for address in ("", "?sort=length", "?sort=state", "?sort=bytes", "?q=49", "?state=attention"):
+        spent = meter.spent(get(browser, f"/streams/{address}", HTMX), 7)
+        yield shown(f"{what}, refresh {address}".rstrip(), base, spent, LIST_BUDGET_MS)
+    yield shown(f"{what}, whole page", base, meter.spent(get(browser, "/streams/", {}), 7), LIST_BUDGET_MS)
+
+
+def get(browser: Any, path: str, headers: dict[str, str]) -> Callable[[], None]:
+    def once() -> None:
+        answer = browser.get(path, headers=headers)
+        if answer.status_code != 200 or b"Redis could not be read" in answer.content:
+            raise SystemExit(f"{path} answered {answer.status_code}")
+
+    return once
+
+
+def shown(what: str, base: tuple[float, ...], ours: tuple[float, ...], budget: float | None) -> Row:
+    said = [
+        f"{cpu:.1f} ms CPU, {clock:.1f} by the clock (Valkey {v:.1f}, PostgreSQL {p:.1f})"
+        for cpu, clock, v, p in (base, ours)
+    ]
+    goal = "" if budget is None else f"≤ {budget:.0f} ms CPU"
+    return Row(what, *said, ours[0] / base[0], goal, budget is None or ours[0] <= budget)
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("parts", nargs="*", help="overview, list; both without")
+    parser.add_argument("--bin", type=Path, help="with initdb and postgres")
+    options = parser.parse_args()
+    logging.disable(logging.WARNING)
+    parts = {"overview": overview, "list": listed}
+    with tempfile.TemporaryDirectory(prefix="console-benchmark-") as folder, stack(Path(folder), options.bin) as made:
+        client, meter, browser = made
+        version: Any = client.info("server")
+        print(f"Valkey {version.get('valkey_version')}, Python {sys.version.split()[0]}, {datetime.now(UTC):%Y-%m-%d}")
+        print(f"Load of {os.cpu_count()} cores at the start: {os.getloadavg()[0]:.1f}\n")
+        print("| what | raw commands | this page | ratio | goal |\n|---|---|---|---|---|")
+        for part in options.parts or parts:
+            for row in parts[part](client, meter, browser):
+                print(row, flush=True)
+
+
+if __name__ == "__main__":
+    main()
