@@ -3,8 +3,9 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/.ready
+MINUTES ?= 10  # of make fuzz
 
-.PHONY: demo demo-check test lint clean
+.PHONY: demo demo-check test fuzz lint clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
@@ -15,6 +16,9 @@ demo-check: $(READY)
 
 test: $(READY)
 	$(BIN)/python -m pytest
+
+fuzz: $(READY)
+	$(BIN)/python -m tests.fuzz --minutes $(MINUTES)
 
 lint: $(READY)
 	$(BIN)/ruff check .

@@ -30,9 +30,12 @@ def stamp(role: Role) -> None:
 
 
 def last_seen(role: Role) -> datetime | None:
-    """When `role` last said that it lives; None if not within the hour. Raises redis.RedisError."""
+    """When `role` last said that it lives; None if not within the hour, or not in words. Raises redis.RedisError."""
     value: Any = broker_redis().get(KEY.format(role=role))
-    return datetime.fromtimestamp(float(value), tz=UTC) if value else None
+    try:
+        return datetime.fromtimestamp(float(value), tz=UTC) if value else None
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 class StampingScheduler(PersistentScheduler):  # type: ignore[misc]  # celery has no types

@@ -63,5 +63,5 @@ def from_wire(text: str | bytes, *, name: str) -> Policy:
             delta_ttl=timedelta(seconds=said["delta_ttl"]),
             aliases=bool(said["aliases"]),
         )
-    except (ValueError, TypeError, KeyError, OverflowError, RecursionError) as error:
+    except (ValueError, TypeError, KeyError, AttributeError, OverflowError, RecursionError) as error:
         raise WireError(f"the policy that is published for snapshot {name} cannot be read: {error!r}") from error

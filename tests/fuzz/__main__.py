@@ -1,6 +1,6 @@
 """Runs the fuzzers again and again, each time from another seed, until the minutes are over. Ends at what they find.
 
-    python -m tests.fuzz --minutes 10
+python -m tests.fuzz --minutes 10
 """
 
 from __future__ import annotations
@@ -23,13 +23,14 @@ def main() -> int:
     until, rounds = time.monotonic() + asked.minutes * 60, 0
     while (left := until - time.monotonic()) > 0:
         seed = secrets.randbelow(2**32)
-        print(f"round {rounds + 1}, seed {seed}, {left / 60:.1f} minutes left", flush=True)
+        sys.stdout.write(f"round {rounds + 1}, seed {seed}, {left / 60:.1f} minutes left\n")
+        sys.stdout.flush()
         options = ["--hypothesis-profile", "fuzz", "--hypothesis-seed", str(seed), "--numprocesses", "0", "-q", "-x"]
         ended = subprocess.run([sys.executable, "-m", "pytest", *options, *asked.which], cwd=ROOT, check=False)
         if ended.returncode:
             return ended.returncode
         rounds += 1
-    print(f"{rounds} rounds without a finding")
+    sys.stdout.write(f"{rounds} rounds without a finding\n")
     return 0
 
 

@@ -29,7 +29,7 @@ class _Reader(HTMLParser):
                 self.links.add(said[name] if said[name][0] == "/" else self.page + said[name])
         if tag == "form":
             self.found.append(Form(said.get("action") or self.page, said.get("method", "get").lower()))
-        if not self.found or not said.get("name") and tag != "option":
+        if not self.found or (not said.get("name") and tag != "option"):
             return
         form = self.found[-1]
         if tag == "button" or said.get("type") == "submit":

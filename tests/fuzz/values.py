@@ -52,12 +52,12 @@ WORDS = (
 )
 
 texts = st.one_of(st.sampled_from(WORDS), st.text(max_size=40))
-numbers = st.one_of(
-    st.sampled_from(NUMBERS), st.integers(), st.floats(allow_nan=False, allow_infinity=False, width=64)
-)
+numbers = st.one_of(st.sampled_from(NUMBERS), st.integers(), st.floats(allow_nan=False, allow_infinity=False, width=64))
 leaves = st.one_of(st.none(), st.booleans(), numbers, texts)
 anything = st.recursive(
-    leaves, lambda inner: st.one_of(st.lists(inner, max_size=5), st.dictionaries(texts, inner, max_size=5)), max_leaves=8
+    leaves,
+    lambda inner: st.one_of(st.lists(inner, max_size=5), st.dictionaries(texts, inner, max_size=5)),
+    max_leaves=8,
 )
 
 

@@ -1,4 +1,4 @@
-"""Answers a page that needs PostgreSQL while it is away with a 503 that says since when. Hides no other error."""
+"""Answers for PostgreSQL: 503, since when, while it is away; 400 for text that it can't hold. Hides no other error."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from collections.abc import Callable
 from datetime import datetime
 
 from django.conf import settings
-from django.db import InterfaceError, OperationalError
+from django.db import DataError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils import timezone
@@ -33,3 +33,19 @@ class DatabaseAway:
         logger.warning("%s: PostgreSQL does not answer: %s", request.path, " ".join(str(error).split()))
         page = render_to_string("503.html", {"since": self.since})
         return HttpResponse(page, status=503, headers={"Retry-After": "5"})
+
+
+class TextUnstorable:
+    """A NUL is fine in a Redis key, and so in an address; a lone surrogate comes from bytes that are no text."""
+
+    def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
+        self.get_response = get_response
+
+    def __call__(self, request: HttpRequest) -> HttpResponse:
+        return self.get_response(request)
+
+    def process_exception(self, request: HttpRequest, error: Exception) -> HttpResponse | None:
+        no_text = isinstance(error, UnicodeEncodeError) and error.reason == "surrogates not allowed"
+        if no_text or (isinstance(error, DataError) and "NUL" in str(error)):
+            return HttpResponse(render_to_string("400.html"), status=400)
+        return None

@@ -40,7 +40,7 @@ def note(findings: Sequence[Finding], *, unread: Collection[str], now: datetime)
     """
     client = broker_redis()
     said: Any = client.hgetall(KEY)
-    known = {name.decode("utf-8", "surrogateescape"): float(at) for name, at in said.items() if name}
+    known = {name.decode("utf-8", "surrogateescape"): _moment(at) for name, at in said.items() if name}
     wanted = [finding.key for finding in findings[:MOST]]
     gone = [key for key in known.keys() - set(wanted) if key.partition("/")[0] not in unread]
     new = [key for key in dict.fromkeys(wanted) if key not in known][: max(0, MOST - len(known) + len(gone))]
@@ -52,7 +52,7 @@ def note(findings: Sequence[Finding], *, unread: Collection[str], now: datetime)
     pipe.hset(KEY, NOTED, f"{now.timestamp()!r} {len(findings)}")
     pipe.expire(KEY, KEPT_SECONDS)
     pipe.execute()
-    times = {key: datetime.fromtimestamp(known[key], tz=UTC) for key in wanted if key in known}
+    times = {key: at for key in wanted if (at := known.get(key)) is not None}
     return times | dict.fromkeys(new, now)
 
 
@@ -61,8 +61,11 @@ def read_noted(*, now: datetime) -> Noted:
     said: Any = broker_redis().hget(KEY, NOTED)
     if said is None:
         return Noted(None)
-    at, count = said.split()
-    return Noted(int(count) if now.timestamp() - float(at) <= OLD_AFTER.total_seconds() else None)
+    at, _, count = said.partition(b" ")
+    noted_at = _moment(at)
+    if noted_at is None or now - noted_at > OLD_AFTER or not count.isdigit():
+        return Noted(None)
+    return Noted(int(count[:9]))
 
 
 class Remembered:
@@ -90,6 +93,14 @@ class Remembered:
 
 
 remembered = Remembered()
+
+
+def _moment(said: bytes) -> datetime | None:
+    """None for what no version of this wrote."""
+    try:
+        return datetime.fromtimestamp(float(said), tz=UTC)
+    except (ValueError, OverflowError, OSError):
+        return None
 
 
 def _encoded(key: str) -> bytes:
