@@ -82,6 +82,19 @@ def origins(name: str, default: tuple[str, ...]) -> list[str]:
     return found
 
 
+def hashes(name: str) -> dict[str, str]:
+    """`name:hash,name:hash` as name → SHA-256 in hex. What can't be read is not repeated: it may be a token itself."""
+    found: dict[str, str] = {}
+    for number, word in enumerate(words(name, ()), 1):
+        called, _, hashed = word.partition(":")
+        if not re.fullmatch(r"[\w.-]{1,64}", called, re.ASCII) or not re.fullmatch(r"[0-9a-f]{64}", hashed):
+            raise ImproperlyConfigured(f"{name}: entry {number} is no name:hash as `manage.py token new` prints them.")
+        if called in found:
+            raise ImproperlyConfigured(f"{name}: {called} is there twice; give the new one a name of its own.")
+        found[called] = hashed
+    return found
+
+
 def database(name: str, default: str) -> dict[str, Any]:
     """A PostgreSQL URL as Django's DATABASES entry."""
     raw = text(name, default)
