@@ -5,7 +5,15 @@ from datetime import timedelta
 from typing import Any
 
 from celery import Celery
-from celery.signals import heartbeat_sent, setup_logging, task_failure, task_prerun, task_success
+from celery.signals import (
+    before_task_publish,
+    heartbeat_sent,
+    setup_logging,
+    task_failure,
+    task_postrun,
+    task_prerun,
+    task_success,
+)
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradeul_ops.settings")
 
@@ -55,10 +63,22 @@ def _stamp(**_: object) -> None:
     liveness.stamp("worker")
 
 
-@task_prerun.connect  # type: ignore[untyped-decorator]
-def _started(**_: object) -> None:
-    from tradeul_ops import task_runs
+@before_task_publish.connect  # type: ignore[untyped-decorator]
+def _hand_on(headers: dict[str, Any], **_: object) -> None:
+    """The id of the request or task that sends it; beat's have none, and go by their own."""
+    from tradeul_ops.logs import current_id
 
+    if said := current_id.get():
+        headers["sent_by"] = said
+
+
+@task_prerun.connect  # type: ignore[untyped-decorator]
+def _started(task_id: str, task: Any, **_: object) -> None:
+    from tradeul_ops import task_runs
+    from tradeul_ops.logs import current_id
+
+    if not task.request.is_eager:  # otherwise it runs inside of what sent it
+        current_id.set(str(task.request.get("sent_by") or task_id))
     task_runs.listen()
     task_runs.started()
 
@@ -75,6 +95,14 @@ def _failed(sender: Any = None, exception: object = None, **_: object) -> None:
     from tradeul_ops import task_runs
 
     task_runs.ended(sender.name, why=f"{type(exception).__name__}: {exception}")
+
+
+@task_postrun.connect  # type: ignore[untyped-decorator]
+def _over(task: Any, **_: object) -> None:
+    from tradeul_ops.logs import current_id
+
+    if not task.request.is_eager:
+        current_id.set("")
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]

@@ -3,7 +3,7 @@
 from datetime import timedelta
 from pathlib import Path
 
-from tradeul_ops import env
+from tradeul_ops import env, logs
 
 BASE_DIR = Path(__file__).resolve().parent.parent
 env.read_file(BASE_DIR / ".env")
@@ -13,7 +13,8 @@ DEBUG = env.boolean("DEBUG", False)
 SECRET_KEY = env.text("SECRET_KEY", "only-for-debug-and-never-in-production-" * 2 if DEBUG else "")  # wsgi.py insists
 ALLOWED_HOSTS = env.words("ALLOWED_HOSTS", ("localhost", "127.0.0.1", "[::1]"))
 CSRF_TRUSTED_ORIGINS = env.words("CSRF_TRUSTED_ORIGINS", ())
-METRICS_TOKEN = env.text("METRICS_TOKEN", "")  # bearer token of /api/v1/internal/memory-metrics; empty: login only
+TOKENS = env.hashes("TOKENS")  # bearer tokens for machines, which only read: name → SHA-256; `manage.py token new`
+METRICS_TOKEN = env.text("METRICS_TOKEN", "")  # one more, in plain text
 READ_ONLY = env.boolean("TRADEUL_READ_ONLY", False)  # pages change nothing; tasks go on
 PROXIES = env.integer("PROXIES", 0)  # in front of us that append to X-Forwarded-For
 SNAPSHOT_ORIGINS = env.origins("SNAPSHOT_ORIGINS", ())  # whose pages may read /snapshot/…; empty: only our own
@@ -79,6 +80,7 @@ INSTALLED_APPS = [
     "django.contrib.staticfiles",
 ]
 MIDDLEWARE = [
+    "tradeul_ops.console.request_ids.name_requests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "csp.middleware.CSPMiddleware",
@@ -94,6 +96,7 @@ MIDDLEWARE = [
     "django_htmx.middleware.HtmxMiddleware",
     "tradeul_ops.console.zones.show_in_zone",
     "tradeul_ops.console.middleware.DatabaseAway",
+    "tradeul_ops.console.middleware.TextUnstorable",
     "axes.middleware.AxesMiddleware",
 ]
 ROOT_URLCONF = "tradeul_ops.urls"
@@ -174,18 +177,10 @@ CELERY_BEAT_SCHEDULE_FILENAME = env.text("BEAT_SCHEDULE_FILE", "celerybeat-sched
 CELERY_TIMEZONE = "UTC"
 
 # --- logs: one line an event, the level spelled out ------------------------------------------------------------------
-LOGGING = {
-    "version": 1,
-    "disable_existing_loggers": False,
-    "formatters": {"line": {"format": "{asctime} {levelname} {name}: {message}", "style": "{"}},
-    "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "line"}},
-    "root": {"handlers": ["stderr"], "level": env.one_of("LOG_LEVEL", env.LOG_LEVELS, "INFO")},
-    "loggers": {
-        "django": {"handlers": [], "level": "INFO", "propagate": True},
-        "django.server": {"handlers": [], "level": "WARNING", "propagate": True},
-        "axes": {"level": "WARNING"},
-        "celery.beat": {"level": "WARNING"},  # one line a task sent, and one a task received, would be all one reads
-        "celery.worker.strategy": {"level": "WARNING"},
-        "celery.app.trace": {"level": "WARNING"},
-    },
-}
+LOGGING = logs.config(
+    format=env.one_of("LOG_FORMAT", logs.FORMATS, "console"), level=env.one_of("LOG_LEVEL", env.LOG_LEVELS, "INFO")
+)
+if SENTRY_DSN := env.text("SENTRY_DSN", ""):
+    from tradeul_ops import sentry
+
+    sentry.start(SENTRY_DSN)
