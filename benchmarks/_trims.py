@@ -138,7 +138,7 @@ def _trim(client: redis.Redis, state: StreamState | store.StreamError, limit: Li
         raise state
     plan = plan_trim(state, limit=limit, due=True)
     if isinstance(plan, Trim):
-        store.trim(client, Trimming(plan), until=time.monotonic() + 60)
+        store.trim(client, [Trimming(plan)], until=time.monotonic() + 60)
 
 
 def _watched(client: redis.Redis, pinger: Pinger, act: Callable[[], None]) -> Seen:

@@ -31,6 +31,8 @@ class Trim:
     ignore_groups_idle_for: timedelta | None = None
     approximate: bool
     entries_per_call: int
+    bytes: int | None = None  # then, as the server estimated it
+    groups: bool = False  # whether any read it then
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +71,21 @@ def plan_trim(state: StreamState, *, limit: Limit, due: bool, held: bool = False
         ignore_groups_idle_for=limit.ignore_groups_idle_for if limit.protect_groups else None,
         approximate=limit.approximate,
         entries_per_call=entries_per_call(state),
+        bytes=state.bytes,
+        groups=bool(state.groups),
     )
+
+
+def may_lose(trim: Trim) -> str:
+    """Why it may take what a group needs, as far as can be said before; empty where it can't."""
+    if not trim.groups:
+        return ""
+    above = trim.length - (trim.length if trim.hard_maxlen is None else trim.hard_maxlen)
+    if above > 0:
+        return f"{above:,} of its {trim.length:,} entries are above its ceiling"
+    if trim.ignore_groups_idle_for is not None:
+        return f"groups whose consumers were idle for {span_text(trim.ignore_groups_idle_for)} are not waited for"
+    return ""
 
 
 def in_entries(limit: Limit, *, state: StreamState) -> Limit:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any
@@ -12,7 +12,7 @@ from streams.engine.ids import parse_id
 # Ids are milliseconds only where the server made them up: before September 2001 they are somebody's own numbers.
 EARLIEST_MS = 10**12
 CLOCKS_APART_MS = 24 * 3600 * 1000
-_WORDS = [b"name", b"consumers", b"pending", b"last-delivered-id", b"entries-read", b"lag"]  # of XINFO GROUPS
+_OF_A_GROUP = 5  # values, in what read_state.lua answers
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +111,7 @@ def state_from_reply(stream: str, *, reply: Sequence[Any] | None) -> StreamState
         return StreamState(stream=stream)
     length, size, entries_added, first, last, groups, newest_bytes, (seconds, micros) = reply
     first_place, last_place = _place(first) if first else None, _place(last)
+    each: list[Iterator[Any]] = [iter(groups)] * _OF_A_GROUP
     return StreamState(
         stream=stream,
         exists=True,
@@ -119,22 +120,15 @@ def state_from_reply(stream: str, *, reply: Sequence[Any] | None) -> StreamState
         entries_added=entries_added,
         first_id=text(first) if first else None,
         last_id=text(last),
-        groups=tuple([_group(flat, length, first_place, last_place) for flat in groups]),
+        groups=tuple([_group(values, length, first_place, last_place) for values in zip(*each, strict=True)]),
         newest_entry_bytes=newest_bytes,
         server_ms=int(seconds) * 1000 + int(micros) // 1000,
     )
 
 
-def _group(flat: Sequence[Any], length: int, first: tuple[int, int] | None, last: tuple[int, int]) -> GroupState:
-    """Of its words and values in turn: which there are differs by version."""
-    if flat[::2] == _WORDS:  # Redis 7, Valkey: half the time that a dict takes
-        name, consumers, pending, delivered, lag = flat[1], flat[3], flat[5], flat[7], flat[11]
-    else:
-        said = {text(word): value for word, value in zip(flat[::2], flat[1::2], strict=True)}
-        name, consumers, pending = said["name"], said["consumers"], said["pending"]
-        delivered, lag = said["last-delivered-id"], said.get("lag")
-    place = _place(delivered)
-    lag = lag_of(lag, length=length, last_delivered=place, first=first, last=last)
+def _group(values: Sequence[Any], length: int, first: tuple[int, int] | None, last: tuple[int, int]) -> GroupState:
+    name, consumers, pending, delivered, said = values
+    lag = lag_of(said, length=length, last_delivered=_place(delivered), first=first, last=last)
     return GroupState(text(name), lag, pending, consumers, text(delivered))
 
 

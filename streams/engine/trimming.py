@@ -7,14 +7,17 @@ removes nothing.
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from streams.engine.ids import parse_id
-from streams.engine.plan import NODE_ENTRIES, Trim
+from streams.engine.plan import BYTES_PER_CALL, NODE_ENTRIES, Trim
 from streams.engine.state import text
 
 SAFE_TRIM = "safe_trim"  # the script of that name
+# Of what the server may do at one go, the share that a bite takes whatever it removes, and the share of an entry.
+BITE_SHARE, ENTRY_SHARE = 0.05, 0.0001
 Call = tuple[str | int, ...]
 Stopped = Literal["at its limit", "held by a group", "at its ceiling", "out of time"]
 
@@ -33,7 +36,10 @@ class GroupLost:
 
 @dataclass
 class Trimming:
-    """`forced`: of `trimmed`, those that the ceiling took although a group may still have needed them (at most)."""
+    """`forced`: of `trimmed`, those that the ceiling took although a group may still have needed them (at most).
+
+    `refused`: the server would not trim it, and said so. `unanswered`: a bite was sent; what it did is not known.
+    """
 
     trim: Trim
     trimmed: int = 0
@@ -43,11 +49,17 @@ class Trimming:
     holder: str | None = None
     losses: dict[str, GroupLost] = field(default_factory=dict)
     done: bool = False
+    refused: str = ""
+    unanswered: bool = False
     duration_us: int = 0  # of the calls, as their sender measured them
 
     def __post_init__(self) -> None:
         self.length = self.trim.length
         self._exact = False
+
+    @property
+    def over(self) -> bool:
+        return self.done or bool(self.refused)
 
     @property
     def held_by(self) -> str | None:
@@ -83,6 +95,7 @@ class Trimming:
     def take(self, reply: Any, *, duration_us: int = 0) -> None:
         """What the server answered to `call()`."""
         self.duration_us += duration_us
+        self.unanswered = False
         removed, forced, self.length, floor, holder, losses = reply
         removed += forced
         self.floor, self.holder = text(floor) or None, text(holder) or None
@@ -90,16 +103,33 @@ class Trimming:
         self.forced += forced
         for name, undelivered, pending in losses:
             self.losses.setdefault(text(name), GroupLost()).add(undelivered, pending)
-        if removed == 0:
-            self._finish_or_go_exact()
+        if self._exact:
+            self.done = removed == 0 or (self.length <= self.trim.maxlen and not self.trim.minid)
+        elif removed == 0 or removed + NODE_ENTRIES <= self.trim.entries_per_call:
+            # Whole nodes that may go are gone. An exact limit wants the rest, and so does one whose server was told to
+            # make huge nodes.
+            self._exact = self.length > self.trim.maxlen + (NODE_ENTRIES if self.trim.approximate else 0)
+            self._exact |= bool(self.trim.minid) and not self.trim.approximate
+            self.done = not self._exact
 
-    def _finish_or_go_exact(self) -> None:
-        """Whole nodes are gone. An exact limit wants the rest; so does one whose server was told to make huge nodes."""
-        above = self.length - self.trim.maxlen
-        wanted = above > (NODE_ENTRIES if self.trim.approximate else 0)
-        if self.trim.minid and not self.trim.approximate:
-            wanted = True
-        if self._exact or not wanted:
-            self.done = True
-        else:
-            self._exact = True
+
+def in_lots_of_bites(trimmings: Iterable[Trimming]) -> Iterator[list[Trimming]]:
+    """Bites to be sent together: a server works through them at one go, so they take it no longer than a full one."""
+    lot: list[Trimming] = []
+    shares = 0.0
+    for trimming in trimmings:
+        share = _share(trimming)
+        if lot and shares + share > 1:
+            yield lot
+            lot, shares = [], 0.0
+        lot.append(trimming)
+        shares += share
+    if lot:
+        yield lot
+
+
+def _share(trimming: Trimming) -> float:
+    trim = trimming.trim
+    entries = trim.entries_per_call if trim.minid else min(max(0, trimming.length - trim.maxlen), trim.entries_per_call)
+    size = (trim.bytes or 0) / max(1, trim.length)
+    return BITE_SHARE + entries * max(ENTRY_SHARE, size / BYTES_PER_CALL)

@@ -1,21 +1,22 @@
-"""Enforces limits: takes what is due, plans, trims, records. Decides nothing by itself; see engine.plan."""
+"""Enforces limits: takes what is due, plans all, trims all, records all. Decides nothing by itself; see engine.plan."""
 
 from __future__ import annotations
 
 import time
+from collections.abc import Iterable, Mapping, Sequence
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
-from django.db import transaction
-from django.db.models import F, Q, QuerySet
+from django.db import connection
 
 from streams import store
 from streams.engine.limits import Limit
-from streams.engine.plan import Skip, in_entries, plan_trim
+from streams.engine.plan import Trim, in_entries, plan_trim
 from streams.engine.rules import Rules
 from streams.engine.state import StreamState
 from streams.engine.trimming import Trimming
 from streams.models import Enforcement, Stream, TrimRun
-from streams.services.records import WHOLE_SWEEP, begin_trim, record_failure, record_trim, save_what_is_left
+from streams.services.records import WHOLE_SWEEP, begin_trims, record_failure, record_trims, save_what_is_left
 from streams.services.rules import bounded_elsewhere, load_rules, remember
 from tradeul_ops.connections import data_redis
 from tradeul_ops.locks import one_at_a_time
@@ -23,7 +24,14 @@ from tradeul_ops.locks import one_at_a_time
 HISTORY_KEPT = 20_000  # runs: at five streams trimmed twice a minute, a day and a half
 SWEEP_SECONDS = 4.0  # beat sends the next sweep after five
 
-Claimed = tuple[Stream, datetime | None]  # a row, already moved on, and the due_at that it had
+
+class Row(NamedTuple):
+    """Of a Stream. Values: five hundred instances would take longer than the server takes to read the streams."""
+
+    id: int
+    name: str
+    due_at: datetime | None
+    held_by: str
 
 
 def enforce_limits(now: datetime) -> int:
@@ -37,7 +45,7 @@ def enforce_limits(now: datetime) -> int:
             return 0
         rules = load_rules()
         remember(rules.exact_streams)
-        trimmed = _enforce(rules, Stream.objects.all(), due=_due(now), now=now)
+        trimmed = _enforce(rules, _rows(), now=now)
         Enforcement.objects.update_or_create(id=1, defaults={"ran_at": now})
         return trimmed
 
@@ -45,7 +53,7 @@ def enforce_limits(now: datetime) -> int:
 def enforce_limit(stream: str, *, now: datetime) -> int:
     """Trims one stream to its limit, due or not, past its threshold or not. Raises StoreError."""
     remember([stream])
-    return _enforce(load_rules(), Stream.objects.filter(name=stream), due=Q(), now=now)
+    return _enforce(load_rules(), _rows(name=stream), now=now, all_due=True)
 
 
 def prune_history() -> int:
@@ -53,62 +61,51 @@ def prune_history() -> int:
     return int(TrimRun.objects.prune(keep=HISTORY_KEPT))
 
 
-def _due(now: datetime) -> Q:
-    return Q(due_at__isnull=True) | Q(due_at__lte=now)
+def _rows(**only: str) -> list[Row]:
+    return [Row(*values) for values in Stream.objects.filter(**only).order_by().values_list(*Row._fields)]
 
 
-def _enforce(rules: Rules, streams: QuerySet[Stream], *, due: Q, now: datetime) -> int:
-    until, trimmed = time.monotonic() + SWEEP_SECONDS, 0
-    left: list[Claimed] = []
+def _enforce(rules: Rules, rows: list[Row], *, now: datetime, all_due: bool = False) -> int:
+    until = time.monotonic() + SWEEP_SECONDS
+    claimed: dict[int, store.Move] = {}
+    trimmings: dict[int, Trimming] = {}
+    planned = False
     save_what_is_left()
     try:
-        rows = list(streams)
         limits = _enabled(rules, rows)
         rows = [row for row in rows if row.name in limits]
         measured = [name for name, limit in limits.items() if limit.max_bytes]
         states = store.read_states(data_redis(), list(limits), newest_of=measured)
-        left = _claim(streams.filter(due, name__in=states), limits, now=now)
-        claimed = {row.pk for row, _ in left}
-        while left:
-            row = left[0][0]
-            done, removed = _enforce_one(row, limits[row.name], states[row.name], due=True, until=until, now=now)
-            trimmed += removed > 0
-            if not done:
-                return trimmed  # out of time
-            del left[0]
-        for row in rows:
-            if row.pk not in claimed:
-                done, removed = _enforce_one(row, limits[row.name], states[row.name], due=False, until=until, now=now)
-                trimmed += removed > 0
-                if not done:
-                    break
+        claimed = _claim((row for row in rows if all_due or row.due_at is None or row.due_at <= now), limits, now=now)
+        # The longest overdue first.
+        rows.sort(key=lambda row: (row.id not in claimed, row.due_at is not None, row.due_at or now))
+        trimmings, holders = _plan(rows, limits, states, due=claimed, now=now)
+        planned = True
+        _trim(list(trimmings.values()), until=until, now=now)
+        _set_holders(rows, holders | {id: one.held_by for id, one in trimmings.items() if one.done})
     except store.StoreError as error:
         record_failure(WHOLE_SWEEP, str(error), now=now)
         raise
     finally:
-        for row, due_at in left:
-            Stream.objects.filter(pk=row.pk, due_at=row.due_at).update(due_at=due_at)
+        undone = [id for id in claimed if not planned or (id in trimmings and not trimmings[id].over)]
+        store.move_due(connection, [(id, after, before) for id, before, after in map(claimed.__getitem__, undone)])
         save_what_is_left()
-    return trimmed
+    return sum(one.trimmed > 0 for one in trimmings.values())
 
 
-def _enabled(rules: Rules, rows: list[Stream]) -> dict[str, Limit]:
+def _enabled(rules: Rules, rows: list[Row]) -> dict[str, Limit]:
     found = ((row.name, rules.limit_of(row.name)) for row in rows if not bounded_elsewhere(row.name))
     return {name: limit for name, limit in found if limit is not None and limit.enabled}
 
 
-def _claim(streams: QuerySet[Stream], limits: dict[str, Limit], *, now: datetime) -> list[Claimed]:
+def _claim(due: Iterable[Row], limits: Mapping[str, Limit], *, now: datetime) -> dict[int, store.Move]:
     """Moves due_at on before the trim, so that an edit during it (NULL: at once) is not overwritten after it.
 
-    The longest overdue come first. A row that somebody is just writing is left to the next sweep.
+    A row that somebody is just writing is left to the next sweep.
     """
-    with transaction.atomic():
-        rows = list(streams.select_for_update(skip_locked=True).order_by(F("due_at").asc(nulls_first=True)))
-        claimed = [(row, row.due_at) for row in rows]
-        for row in rows:
-            row.due_at = _next(row.due_at, limits[row.name].trim_interval, now)
-        Stream.objects.bulk_update(rows, ["due_at"], batch_size=500)
-    return claimed
+    moves = [(row.id, row.due_at, _next(row.due_at, limits[row.name].trim_interval, now)) for row in due]
+    moved = store.move_due(connection, moves)
+    return {move[0]: move for move in moves if move[0] in moved}
 
 
 def _next(due_at: datetime | None, interval: timedelta, now: datetime) -> datetime:
@@ -117,46 +114,46 @@ def _next(due_at: datetime | None, interval: timedelta, now: datetime) -> dateti
     return on_time if on_time > now else now + interval
 
 
-def _enforce_one(
-    row: Stream, limit: Limit, state: StreamState | store.StreamError, *, due: bool, until: float, now: datetime
-) -> tuple[bool, int]:
-    """Whether it is done, and how many entries went. Raises StoreError for what concerns more than this stream."""
-    if isinstance(state, store.StreamError):
-        record_failure(row.name, str(state), now=now)
-        return True, 0
-    plan = plan_trim(state, limit=limit, due=due, held=bool(row.held_by))
-    if isinstance(plan, Skip):
-        maxlen = in_entries(limit, state=state).maxlen
-        if due if maxlen is None else state.length <= maxlen:
-            _set_holder(row, None)
-        return True, 0
-    trimming = Trimming(plan)
+def _plan(
+    rows: Iterable[Row],
+    limits: Mapping[str, Limit],
+    states: Mapping[str, StreamState | store.StreamError],
+    *,
+    due: Mapping[int, object],
+    now: datetime,
+) -> tuple[dict[int, Trimming], dict[int, str | None]]:
+    """Row → its trim; and row → None where nothing holds it any more."""
+    trimmings: dict[int, Trimming] = {}
+    holders: dict[int, str | None] = {}
+    for row in rows:
+        state, limit = states[row.name], limits[row.name]
+        if isinstance(state, store.StreamError):
+            record_failure(row.name, str(state), now=now)
+            continue
+        plan = plan_trim(state, limit=limit, due=row.id in due, held=bool(row.held_by))
+        if isinstance(plan, Trim):
+            trimmings[row.id] = Trimming(plan)
+        elif row.held_by:
+            maxlen = in_entries(limit, state=state).maxlen
+            if row.id in due if maxlen is None else state.length <= maxlen:
+                holders[row.id] = None
+    return trimmings, holders
+
+
+def _trim(trimmings: Sequence[Trimming], *, until: float, now: datetime) -> None:
+    """What was removed before an error was removed, and is recorded. Raises StoreError."""
+    client = data_redis()
+    sizes: Mapping[str, int | None] = {}
+    begun = begin_trims(trimmings, now=now)
     try:
-        _trim(trimming, state, until=until, now=now)
-    except store.StreamError as error:
-        record_failure(row.name, str(error), now=now)
-        return True, trimming.trimmed
-    if trimming.done:
-        _set_holder(row, trimming.held_by)
-    return trimming.done, trimming.trimmed
+        store.trim(client, trimmings, until=until)
+        sizes = store.read_bytes(client, [one.trim.stream for one in trimmings if one.trimmed])
+    finally:
+        record_trims(trimmings, sizes, begun=begun, now=now)
 
 
-def _trim(trimming: Trimming, before: StreamState, *, until: float, now: datetime) -> None:
-    client, started, after = data_redis(), time.perf_counter(), None
-    begun = begin_trim(trimming, now=now) if before.groups else None
-    try:
-        store.trim(client, trimming, until=until)
-        if trimming.trimmed:
-            after = store.read_states(client, [before.stream])[before.stream]
-    finally:  # what was removed before an error was removed
-        if trimming.trimmed:
-            took = timedelta(seconds=time.perf_counter() - started)
-            found = after if isinstance(after, StreamState) else None
-            record_trim(trimming, before, found, now=now, took=took, begun=begun)
-        elif begun is not None:
-            TrimRun.objects.filter(pk=begun).delete()
-
-
-def _set_holder(row: Stream, holder: str | None) -> None:
-    if row.held_by != (holder or ""):
-        Stream.objects.filter(pk=row.pk).update(held_by=holder or "")
+def _set_holders(rows: Iterable[Row], holders: Mapping[int, str | None]) -> None:
+    found = {row.id: holders[row.id] or "" for row in rows if row.id in holders}
+    store.set_holders(
+        connection, {row.id: found[row.id] for row in rows if found.get(row.id, row.held_by) != row.held_by}
+    )

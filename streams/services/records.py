@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import logging
 import threading
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime, timedelta
+from typing import Any
 
-from django.db import InterfaceError, OperationalError, transaction
+from django.db import InterfaceError, OperationalError, connection, transaction
 from django.db.models import F
 
-from streams.engine.state import StreamState
+from streams import store
+from streams.engine.plan import Trim, may_lose
 from streams.engine.trimming import Trimming
 from streams.engine.words import size_text
 from streams.models import Enforcement, TrimRun
@@ -20,54 +23,64 @@ WHOLE_SWEEP = ""  # the stream of a TrimRun that is about all of them
 
 logger = logging.getLogger(__name__)
 
-WRITTEN_AT_ONCE = 50  # one by one they took four fifths of a sweep's time
-
-_unrecorded: list[TrimRun] = []  # at most a sweep's worth: without PostgreSQL the next one reads no limits
+# What is to be written: a run, and the id of the row that said it was begun. At most a sweep's worth: without
+# PostgreSQL the next one reads no limits.
+_unrecorded: list[tuple[TrimRun | None, int | None]] = []
 _taking = threading.Lock()
 
 
-def begin_trim(trimming: Trimming, *, now: datetime) -> int | None:
-    """Puts a trim on record that will take what a group may need, before it does: this process may be killed in it.
+def begin_trims(trimmings: Iterable[Trimming], *, now: datetime) -> dict[str, int]:
+    """Puts trims on record that may take what a group needs, before they do: this process may be killed in one.
 
-    The id of the row, which the finished record replaces.
+    Stream → the id of a row that the finished record replaces.
     """
-    plan = trimming.trim
-    above = plan.length - (plan.length if plan.hard_maxlen is None else plan.hard_maxlen)
-    if above <= 0:
-        return None
-    run = TrimRun.objects.create(
-        stream=plan.stream,
+    runs = [_begun(one.trim, why, now=now) for one in trimmings if (why := may_lose(one.trim))]
+    return {run.stream: int(run.pk) for run in TrimRun.objects.bulk_create(runs)}
+
+
+def _begun(trim: Trim, why: str, *, now: datetime) -> TrimRun:
+    return TrimRun(
+        stream=trim.stream,
         started_at=now,
         finished_at=now,
         outcome=Outcome.PARTIAL,
-        length_before=plan.length,
+        length_before=trim.length,
         detail=(
-            f"Began to trim {plan.stream}: {above:,} of its {plan.length:,} entries are above its ceiling. "
+            f"Began to trim {trim.stream}: {why}. "
             "Unless it is under way, what went is not known: the worker ended before it could say."
         ),
     )
-    return int(run.pk)
 
 
-def record_trim(
-    trimming: Trimming,
-    before: StreamState,
-    after: StreamState | None,
-    *,
-    now: datetime,
-    took: timedelta,
-    begun: int | None,
+def record_trims(
+    trimmings: Iterable[Trimming], sizes: Mapping[str, int | None], *, begun: Mapping[str, int], now: datetime
 ) -> None:
+    """`sizes`: stream → bytes after it. One that the server would not trim is recorded as a failure."""
+    for trimming in trimmings:
+        stream = trimming.trim.stream
+        if trimming.trimmed:
+            run = _run(trimming, sizes.get(stream), now=now)
+            if run.forced:
+                logger.warning("%s", run.detail)
+            _unrecorded.append((run, begun.get(stream)))
+        elif stream in begun and not trimming.unanswered:
+            _unrecorded.append((None, begun[stream]))
+        if trimming.refused:
+            record_failure(stream, trimming.refused, now=now)
+    save_what_is_left()
+
+
+def _run(trimming: Trimming, bytes_after: int | None, *, now: datetime) -> TrimRun:
+    trim = trimming.trim
     run = TrimRun(
-        pk=begun,
-        stream=before.stream,
+        stream=trim.stream,
         started_at=now,
-        finished_at=now + took,
+        finished_at=now + timedelta(microseconds=trimming.duration_us),
         outcome=Outcome.DONE if trimming.done else Outcome.PARTIAL,
-        length_before=before.length,
-        length_after=after.length if after else None,
-        bytes_before=before.bytes,
-        bytes_after=after.bytes if after else None,
+        length_before=trim.length,
+        length_after=trimming.length,
+        bytes_before=trim.bytes,
+        bytes_after=bytes_after,
         trimmed=trimming.trimmed,
         forced=trimming.forced,
         floor=trimming.floor or "",
@@ -77,35 +90,25 @@ def record_trim(
         duration_us=trimming.duration_us,
     )
     run.detail = _sentence(run)
-    if run.forced:
-        logger.warning("%s", run.detail)
-    _save(run)
-
-
-def _save(run: TrimRun) -> None:
-    _unrecorded.append(run)
-    if len(_unrecorded) >= WRITTEN_AT_ONCE:
-        save_what_is_left()
+    return run
 
 
 def save_what_is_left() -> None:
     """What was trimmed is trimmed: records that can't be written now are kept for the next sweep."""
     with _taking:  # an edit's trim may run beside a sweep
-        runs, _unrecorded[:] = list(_unrecorded), []
+        records, _unrecorded[:] = list(_unrecorded), []
     try:
-        if runs:
-            _write(runs)
+        if records:
+            _write([run for run, _ in records if run], begun=[id for _, id in records if id is not None])
     except (OperationalError, InterfaceError):
-        _unrecorded[:0] = runs
+        _unrecorded[:0] = records
         raise
 
 
-def _write(runs: list[TrimRun]) -> None:
+def _write(runs: list[TrimRun], *, begun: list[int]) -> None:
     with transaction.atomic():
-        for run in runs:
-            if run.pk is not None:
-                run.save()
-        TrimRun.objects.bulk_create([run for run in runs if run.pk is None])
+        TrimRun.objects.filter(pk__in=begun).delete()
+        store.insert(connection, TrimRun._meta.db_table, [_values(run) for run in runs])
         Enforcement.objects.get_or_create(id=1)
         Enforcement.objects.filter(id=1).update(
             trims=F("trims") + len(runs),
@@ -113,6 +116,13 @@ def _write(runs: list[TrimRun]) -> None:
             forced=F("forced") + sum(run.forced for run in runs),
             bytes_trimmed=F("bytes_trimmed") + sum(run.bytes_freed or 0 for run in runs),
         )
+
+
+_COLUMNS = tuple(field.attname for field in TrimRun._meta.concrete_fields if not field.primary_key)
+
+
+def _values(run: TrimRun) -> dict[str, Any]:
+    return {name: getattr(run, name) for name in _COLUMNS}
 
 
 def _sentence(run: TrimRun) -> str:

@@ -18,12 +18,14 @@ from streams.store.published import (
     read_version,
     sweep_producers,
 )
+from streams.store.rows import Move, insert, move_due, set_holders
 from streams.store.server import OutOfMemory, StoreError, StoreUnavailable, StreamError, WrongType
-from streams.store.streams import read_states, trim
+from streams.store.streams import read_bytes, read_states, trim
 
 __all__ = [
     "GroupShown",
     "Length",
+    "Move",
     "OutOfMemory",
     "Published",
     "RedisMemory",
@@ -33,7 +35,10 @@ __all__ = [
     "StreamError",
     "WrongType",
     "destroy_group",
+    "insert",
+    "move_due",
     "publish_limits",
+    "read_bytes",
     "read_clock",
     "read_cut",
     "read_entries",
@@ -49,6 +54,7 @@ __all__ = [
     "read_states",
     "read_version",
     "scan_streams",
+    "set_holders",
     "sweep_producers",
     "trim",
 ]

@@ -7,8 +7,9 @@ from dataclasses import dataclass
 from datetime import timedelta
 
 from streams.lua import script
+from streams.store.answers import answers_of, in_lots
 from streams.store.groups import raw_name
-from streams.store.server import Client, StreamError, run, run_on_each, translate, translated
+from streams.store.server import Client, StreamError, run, translate, translated
 
 Idle = dict[str, timedelta | None]
 
@@ -28,8 +29,8 @@ def read_idle(client: Client, groups: Mapping[str, Sequence[str]]) -> dict[str, 
     A group that is gone is missing, and so are all of a stream that can't be read. Raises StoreError.
     """
     with translated():
-        args = {stream: [raw_name(client, stream, name) for name in names] for stream, names in groups.items()}
-    replies = run_on_each(client, script("read_idle"), list(groups), args=args)
+        calls = [(stream, [raw_name(client, stream, name) for name in names]) for stream, names in groups.items()]
+        replies = list(answers_of(client, script("read_idle"), in_lots(calls)))
     found: dict[str, Idle] = {}
     for (stream, names), reply in zip(groups.items(), replies, strict=True):
         if isinstance(reply, Exception):

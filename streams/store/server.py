@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -49,24 +49,6 @@ def run(client: Client, code: Script, *, keys: Sequence[Any], args: Iterable[Any
         return client.execute_command(*words)
     except NoScriptError:
         return client.execute_command(*instead)
-
-
-def run_on_each(
-    client: Client, code: Script, keys: Sequence[str], *, args: Mapping[str, Sequence[Any]] | None = None
-) -> list[Any]:
-    """`code` for each key, with that key's own `args`; in the answer's place its ResponseError."""
-    if not keys:
-        return []
-    with translated():
-        for _ in range(2):
-            pipe = client.pipeline(transaction=False)
-            for key in keys:
-                pipe.execute_command("EVALSHA", code.sha, 1, key, *(args or {}).get(key, ()))
-            replies: list[Any] = pipe.execute(raise_on_error=False)
-            if not any(isinstance(reply, NoScriptError) for reply in replies):
-                break
-            client.script_load(code.text)
-    return replies
 
 
 @contextmanager

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Collection, Sequence
+from collections import deque
+from collections.abc import Collection, Iterator, Sequence
 from typing import Any
 
 from streams.engine.state import StreamState, state_from_reply
-from streams.engine.trimming import SAFE_TRIM, Trimming
+from streams.engine.trimming import SAFE_TRIM, Trimming, in_lots_of_bites
 from streams.lua import script
-from streams.store.server import Client, StreamError, run, run_on_each, translate, translated
+from streams.store.answers import KeyAndArgs, answers, answers_of, in_lots
+from streams.store.server import Client, StreamError, translate, translated
+
+NODES_LOOKED_AT = 5000  # of the oldest; takes the server about a millisecond; see read_state.lua
 
 
 def read_states(
@@ -20,26 +24,59 @@ def read_states(
     Of those in `newest_of` also how large a new entry is.
     """
     args = dict.fromkeys(newest_of, ("newest",))
-    replies = run_on_each(client, script("read_state"), streams, args=args)
-    return {name: _state_or_error(name, reply) for name, reply in zip(streams, replies, strict=True)}
+    calls = ((name, args.get(name, ())) for name in streams)
+    with translated():
+        replies = answers_of(client, script("read_state"), in_lots(calls))
+        return {name: _state_or_error(name, reply) for name, reply in zip(streams, replies, strict=True)}
 
 
-def trim(client: Client, trimming: Trimming, *, until: float) -> None:
-    """Sends the trim's calls until it is done or `time.monotonic()` passes `until`.
+def read_bytes(client: Client, streams: Sequence[str]) -> dict[str, int | None]:
+    """How much memory each takes, as the server estimates it. None: it is gone, or can't be read."""
+    calls = (("MEMORY USAGE", name, "SAMPLES", NODES_LOOKED_AT) for name in streams)
+    with translated():
+        sizes = answers(client, in_lots(calls))
+        return {name: size if isinstance(size, int) else None for name, size in zip(streams, sizes, strict=True)}
 
-    After an error `trimming` holds what was removed before it.
+
+def trim(client: Client, trimmings: Sequence[Trimming], *, until: float) -> None:
+    """Sends one bite of each, and again of those that are not over, until all are or `time.monotonic()` passes `until`.
+
+    Each of `trimmings` says what was removed of it, also before an error, and why the server would not. Raises
+    StoreError where that concerns more than one stream.
     """
-    while not trimming.done and time.monotonic() < until:
-        call = trimming.call()
-        started = time.perf_counter()
-        with translated(trimming.trim.stream):
-            reply = run(client, script(SAFE_TRIM), keys=call[1:2], args=call[2:])
-        trimming.take(reply, duration_us=round((time.perf_counter() - started) * 1_000_000))
+    while (left := [one for one in trimmings if not one.over]) and time.monotonic() < until:
+        _one_bite_each(client, left, until=until)
+
+
+def _one_bite_each(client: Client, trimmings: Sequence[Trimming], *, until: float) -> None:
+    sent: deque[Trimming] = deque()
+
+    def lots() -> Iterator[list[KeyAndArgs]]:
+        for lot in in_lots_of_bites(trimmings):
+            if time.monotonic() >= until:
+                return
+            calls = [one.call() for one in lot]
+            for one in lot:
+                one.unanswered = True
+            sent.extend(lot)
+            yield [(str(call[1]), call[2:]) for call in calls]
+
+    began = time.perf_counter()
+    with translated():
+        for reply in answers_of(client, script(SAFE_TRIM), lots()):
+            trimming, now = sent.popleft(), time.perf_counter()
+            if isinstance(reply, Exception):
+                trimming.unanswered, trimming.refused = False, str(_error_of_one(reply, trimming.trim.stream))
+            else:
+                trimming.take(reply, duration_us=round((now - began) * 1_000_000))
+            began = now
 
 
 def _state_or_error(stream: str, reply: Any) -> StreamState | StreamError:
-    if not isinstance(reply, Exception):
-        return state_from_reply(stream, reply=reply)
+    return _error_of_one(reply, stream) if isinstance(reply, Exception) else state_from_reply(stream, reply=reply)
+
+
+def _error_of_one(reply: Exception, stream: str) -> StreamError:
     error = translate(reply, stream)
     if isinstance(error, StreamError):
         return error

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import UTC, datetime
 
 import pytest
@@ -116,11 +117,12 @@ def test_a_trim_longer_than_a_sweep_goes_on_to_its_end(redis: Redis, monkeypatch
     fill(redis, "orders", 5000)
     real = store.trim
 
-    def one_bite(client: Redis, trimming: Trimming, *, until: float) -> None:
+    def one_bite(client: Redis, trimmings: Sequence[Trimming], *, until: float) -> None:
+        (trimming,) = trimmings
         left = max(1000, trimming.length - 1500)
         trimming.take([client.xtrim("orders", maxlen=left, approximate=False), 0, left, b"", b"", []])
         if left == 1000:
-            real(client, trimming, until=until)
+            real(client, trimmings, until=until)
 
     monkeypatch.setattr(store, "trim", one_bite)
     code, printed = run("trim", "orders", "--json")
@@ -135,8 +137,8 @@ def test_a_trim_that_gets_nowhere_stops(redis: Redis, monkeypatch: pytest.Monkey
     make_row("orders")
     fill(redis, "orders", 5000)
 
-    def refilled(client: Redis, trimming: Trimming, *, until: float) -> None:
-        trimming.take([500, 0, 4500, b"", b"", []])
+    def refilled(client: Redis, trimmings: Sequence[Trimming], *, until: float) -> None:
+        trimmings[0].take([1000, 0, 5000, b"", b"", []])
 
     monkeypatch.setattr(store, "trim", refilled)
     code, printed = run("trim", "orders")
@@ -151,10 +153,10 @@ def test_what_was_trimmed_before_redis_went_away_is_printed(redis: Redis, monkey
         fill(redis, name, 5000)
     real = store.trim
 
-    def fails_in_b(client: Redis, trimming: Trimming, *, until: float) -> None:
-        if trimming.trim.stream == "b":
+    def fails_in_b(client: Redis, trimmings: Sequence[Trimming], *, until: float) -> None:
+        if trimmings[0].trim.stream == "b":
             raise store.StoreUnavailable("Redis does not answer: gone")
-        real(client, trimming, until=until)
+        real(client, trimmings, until=until)
 
     monkeypatch.setattr(store, "trim", fails_in_b)
     error, printed = refused("trim", "--all", "--json")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
@@ -134,7 +134,7 @@ def test_a_trim_whose_record_could_not_be_written_is_recorded_by_the_next_sweep(
     make_group(redis, "orders", "pricing")
     fill(redis, "orders", 4000)
 
-    def away(runs: list[TrimRun]) -> None:
+    def away(runs: list[TrimRun], **_: Any) -> None:
         raise OperationalError("server closed the connection unexpectedly")
 
     with monkeypatch.context() as patch:
@@ -192,16 +192,17 @@ def test_an_error_in_the_middle_loses_neither_the_record_nor_the_turn(
         fill(redis, stream, 5000)
     real = store.trim
 
-    def fails_in_b(client: Redis, trimming: Trimming, *, until: float) -> None:
-        if trimming.trim.stream == "b":
-            trimming.take([500, 0, 4500, b"", b"", []])
-            raise store.StoreUnavailable("Redis does not answer: gone")
-        real(client, trimming, until=until)
+    def fails_in_b(client: Redis, trimmings: Sequence[Trimming], *, until: float) -> None:
+        for trimming in trimmings:
+            if trimming.trim.stream == "b":
+                trimming.take([1000, 0, 4000, b"", b"", []])
+                raise store.StoreUnavailable("Redis does not answer: gone")
+            real(client, [trimming], until=until)
 
     monkeypatch.setattr(store, "trim", fails_in_b)
     with pytest.raises(store.StoreUnavailable):
         services.enforce_limits(NOW)
-    assert dict(TrimRun.objects.values_list("stream", "trimmed")) == {"": 0, "a": 5000 - redis.xlen("a"), "b": 500}
+    assert dict(TrimRun.objects.values_list("stream", "trimmed")) == {"": 0, "a": 5000 - redis.xlen("a"), "b": 1000}
     due = dict(Stream.objects.values_list("name", "due_at"))
     assert due == {"a": later(30), "b": later(-1), "c": NOW}
 
@@ -223,8 +224,8 @@ def test_an_edit_during_a_trim_is_not_forgotten(redis: Redis, admin_user: Any, m
     fill(redis, "orders", 5000)
     real = store.trim
 
-    def edited(client: Redis, trimming: Trimming, *, until: float) -> None:
-        real(client, trimming, until=until)
+    def edited(client: Redis, trimmings: Sequence[Trimming], *, until: float) -> None:
+        real(client, trimmings, until=until)
         services.update_limit(row.pk, {"maxlen": 100}, user_id=admin_user.pk, now=NOW)
 
     monkeypatch.setattr(store, "trim", edited)
@@ -246,11 +247,11 @@ def test_two_sweeps_do_not_run_at_the_same_time(redis: Redis, monkeypatch: pytes
         second.append(services.enforce_limits(NOW))
         connection.close()
 
-    def trim(client: Redis, trimming: Trimming, *, until: float) -> None:
+    def trim(client: Redis, trimmings: Sequence[Trimming], *, until: float) -> None:
         thread = threading.Thread(target=sweep)
         thread.start()
         thread.join()
-        real(client, trimming, until=until)
+        real(client, trimmings, until=until)
 
     monkeypatch.setattr(store, "trim", trim)
     assert services.enforce_limits(NOW) == 1

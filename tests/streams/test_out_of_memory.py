@@ -41,7 +41,7 @@ def test_a_full_server_is_rescued(full: redis_library.Redis, protect: bool) -> N
     full.script_flush()  # as after a restart
     state = store.read_states(full, ["orders"])["orders"]
     trimming = Trimming(plan_trim(state, limit=limit, due=True))
-    store.trim(full, trimming, until=float("inf"))
+    store.trim(full, [trimming], until=float("inf"))
 
     assert full.xlen("orders") == 1000
     full.xadd("orders", {"data": b"x"})
@@ -54,6 +54,6 @@ def test_a_full_server_is_rescued_beneath_a_group_up_to_the_ceiling(full: redis_
     full.config_set("maxmemory", "8mb")
     state = store.read_states(full, ["orders"])["orders"]
     trimming = Trimming(plan_trim(state, limit=make_limit(), due=True))
-    store.trim(full, trimming, until=float("inf"))
+    store.trim(full, [trimming], until=float("inf"))
     assert trimming.forced > 0
     assert 3000 <= full.xlen("orders") <= 3099

@@ -23,7 +23,7 @@ def trim(client: Redis, limit: Limit) -> Trimming:
     plan = plan_trim(read, limit=limit, due=True)
     assert not isinstance(plan, Skip), plan
     trimming = Trimming(plan)
-    store.trim(client, trimming, until=time.monotonic() + 10)
+    store.trim(client, [trimming], until=time.monotonic() + 10)
     assert trimming.done
     assert trimming.length == client.xlen(limit.stream)
     return trimming
@@ -166,6 +166,6 @@ def test_a_trim_out_of_time_keeps_what_it_did(redis: Redis) -> None:
     fill(redis, "orders", 5000)
     plan = plan_trim(store.read_states(redis, ["orders"])["orders"], limit=make_limit(), due=True)
     trimming = Trimming(plan)
-    store.trim(redis, trimming, until=time.monotonic() - 1)
+    store.trim(redis, [trimming], until=time.monotonic() - 1)
     assert (trimming.done, trimming.trimmed) == (False, 0)
     assert trimming.held_by is None

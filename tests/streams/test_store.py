@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 
@@ -74,7 +75,7 @@ def test_scripts_are_sent_again_after_the_server_forgot_them(redis: Redis) -> No
     state = read(redis, "orders")
     redis.script_flush()
     trimming = Trimming(plan_trim(state, limit=make_limit(), due=True))
-    store.trim(redis, trimming, until=float("inf"))
+    store.trim(redis, [trimming], until=float("inf"))
     assert redis.xlen("orders") <= 1099
 
 
@@ -184,7 +185,7 @@ def test_a_server_that_is_away_is_unavailable() -> None:
         lambda: store.publish_limits(nowhere, {}, compared=store.Published(None, {})),
         lambda: store.read_producers(nowhere),
         lambda: store.read_memory(nowhere),
-        lambda: store.trim(nowhere, Trimming(plan()), until=float("inf")),
+        lambda: store.trim(nowhere, [Trimming(plan())], until=float("inf")),
     ):
         with pytest.raises(store.StoreUnavailable, match="does not answer"):
             call()
@@ -193,8 +194,12 @@ def test_a_server_that_is_away_is_unavailable() -> None:
 def test_trimming_what_is_no_stream_names_it(redis: Redis) -> None:
     redis.set("test:string", "x")
     for protect in (True, False):
-        with pytest.raises(store.WrongType, match="test:string"):
-            store.trim(redis, Trimming(plan(stream="test:string", protect_groups=protect)), until=float("inf"))
+        refused, trimmed = Trimming(plan(stream="test:string", protect_groups=protect)), Trimming(plan("orders"))
+        fill(redis, "orders", 5000)
+        store.trim(redis, [refused, trimmed], until=float("inf"))
+        assert refused.over and refused.refused.startswith("test:string is no stream") and not refused.trimmed
+        assert trimmed.done and redis.xlen("orders") <= 1099, "and costs the others nothing"
+        redis.delete("orders")
 
 
 def test_a_command_that_is_not_allowed_is_told_in_the_servers_words(redis: Redis) -> None:
@@ -202,8 +207,9 @@ def test_a_command_that_is_not_allowed_is_told_in_the_servers_words(redis: Redis
     options = redis.connection_pool.connection_kwargs
     reader = Redis(host=options["host"], port=options["port"], username="reader", password="secret", protocol=2)
     try:
-        with pytest.raises(store.StreamError, match=r"orders.*no permissions"):
-            store.trim(reader, Trimming(plan()), until=float("inf"))
+        refused = Trimming(plan())
+        store.trim(reader, [refused], until=float("inf"))
+        assert re.match(r".*orders.*no permissions", refused.refused)
     finally:
         reader.close()
         redis.execute_command("ACL", "DELUSER", "reader")
@@ -241,7 +247,7 @@ def test_a_cluster_is_read_trimmed_and_published_to(cluster_url: str, wait_until
         for protect in (True, False):
             stream = "orders" if protect else "trades"
             trimming = Trimming(plan_trim(states[stream], limit=make_limit(stream, protect_groups=protect), due=True))
-            store.trim(client, trimming, until=float("inf"))
+            store.trim(client, [trimming], until=float("inf"))
             assert client.xlen(stream) <= 1099
         assert publish(client, wanted(make_limit())) == 1
         assert store.read_memory(client).used_bytes > 0
