@@ -13,7 +13,7 @@ from django.core.exceptions import PermissionDenied, ValidationError
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import get_object_or_404, redirect, render
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext as _
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from timescale import services
@@ -103,7 +103,7 @@ def resolve_drift(request: HttpRequest, what: str, policy_id: int) -> HttpRespon
     try:
         aspect = Kind(request.POST.get("aspect", ""))
     except ValueError:
-        raise PermissionDenied(gettext("There is no such setting.")) from None
+        raise PermissionDenied(_("There is no such setting.")) from None
     adopting = request.POST.get("do") == "adopt"
     try:
         if "confirmed" not in request.POST:
@@ -112,25 +112,23 @@ def resolve_drift(request: HttpRequest, what: str, policy_id: int) -> HttpRespon
             mark = request.POST.get("mark", "")
             services.adopt_drift(type(found), found.pk, aspect=aspect, seen_mark=mark, user_id=request.user.pk, now=now)
             messages.success(
-                request,
-                gettext("Adopted: the policy says now what the database does ({aspect}).").format(aspect=aspect),
+                request, _("Adopted: the policy says now what the database does ({aspect}).").format(aspect=aspect)
             )
         elif services.reapply_policy(type(found), found.pk, aspect=aspect, user_id=request.user.pk):
             messages.success(
-                request,
-                gettext("Re-applied: the database does now what the policy says ({aspect}).").format(aspect=aspect),
+                request, _("Re-applied: the database does now what the policy says ({aspect}).").format(aspect=aspect)
             )
         else:
             messages.error(
                 request,
-                gettext("Not re-applied: the server refused it, or it is as the policy says ({aspect}).").format(
+                _("Not re-applied: the server refused it, or it is as the policy says ({aspect}).").format(
                     aspect=aspect
                 ),
             )
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
     except TimescaleError as error:
-        messages.error(request, gettext("Not done. {error}").format(error=error))
+        messages.error(request, _("Not done. {error}").format(error=error))
     return redirect(PAGES[what], policy_id)
 
 
@@ -138,23 +136,21 @@ def _confirm_drift(request: HttpRequest, what: str, found: Policy, aspect: Kind,
     detail = _detail(found)
     drift = next((one for one in detail.drifts if one.aspect.kind is aspect and not one.in_sync), None)
     if drift is None:
-        raise ValidationError(gettext("The {aspect} is in sync: there is nothing to do.").format(aspect=aspect))
+        raise ValidationError(_("The {aspect} is in sync: there is nothing to do.").format(aspect=aspect))
     name = found.wanted().name
     if adopting:
-        sentence = gettext("The policy of {name} will say what the database has: {aspect} {actual}.").format(
+        sentence = _("The policy of {name} will say what the database has: {aspect} {actual}.").format(
             name=name, aspect=aspect, actual=drift.aspect.actual
         )
-        said: tuple[str, ...] = (gettext("The database itself is not changed."),)
+        said: tuple[str, ...] = (_("The database itself is not changed."),)
     else:
-        sentence = gettext("The database will do what the policy of {name} says: {aspect} {wanted}.").format(
+        sentence = _("The database will do what the policy of {name} says: {aspect} {wanted}.").format(
             name=name, aspect=aspect, wanted=drift.aspect.wanted
         )
-        said = (gettext("What the database has now, {actual}, is replaced.").format(actual=drift.aspect.actual),)
+        said = (_("What the database has now, {actual}, is replaced.").format(actual=drift.aspect.actual),)
         if aspect is Kind.RETENTION:
             said += (
-                gettext(
-                    "Where this shortens what is kept, the first run waits the grace, and can be undone until then."
-                ),
+                _("Where this shortens what is kept, the first run waits the grace, and can be undone until then."),
             )
     hidden = {"aspect": aspect, "do": "adopt" if adopting else "reapply", "mark": drift.aspect.actual_mark}
     context = {
@@ -178,7 +174,7 @@ def undo(request: HttpRequest, what: str, policy_id: int) -> HttpResponse:
     try:
         services.undo_shortening(type(found), found.pk, user_id=request.user.pk, now=timezone.now())
         messages.success(
-            request, gettext("Undone: the bound is as it was before, and nothing was dropped for the shorter one.")
+            request, _("Undone: the bound is as it was before, and nothing was dropped for the shorter one.")
         )
     except ValidationError as error:
         messages.error(request, " ".join(error.messages))
@@ -198,7 +194,7 @@ def act(request: HttpRequest, what: str, policy_id: int) -> HttpResponse:
             consent = request.POST.get("consent", "")
             action = services.request_action(found, verb, arguments, consent=consent, user=request.user, now=now)
             if action.phase != TableAction.Phase.FAILED:
-                messages.success(request, gettext("Asked for. A worker does it; how far it is stands under Actions."))
+                messages.success(request, _("Asked for. A worker does it; how far it is stands under Actions."))
             return redirect(PAGES[what], policy_id)
         plan = services.plan_action(found, verb, arguments, now=now)
     except (ValidationError, TimescaleError) as error:
@@ -224,10 +220,10 @@ def retry(request: HttpRequest, what: str, policy_id: int) -> HttpResponse:
     job_id = request.POST.get("job_id", "")
     if "confirmed" not in request.POST:
         context = {
-            "sentence": gettext("The server starts job {job_id} of {name} within seconds, in the background.").format(
+            "sentence": _("The server starts job {job_id} of {name} within seconds, in the background.").format(
                 job_id=job_id, name=found.wanted().name
             ),
-            "warnings": (gettext("A retention job drops what is past its bound."),),
+            "warnings": (_("A retention job drops what is past its bound."),),
             "hidden": {"job_id": job_id},
             "action": request.path,
             "verb": "Retry",
@@ -236,7 +232,7 @@ def retry(request: HttpRequest, what: str, policy_id: int) -> HttpResponse:
         return render(request, "timescale/confirm.html", context)
     try:
         services.retry_job(found, int(job_id) if job_id.isdecimal() else 0, user_id=request.user.pk)
-        messages.success(request, gettext("Job {job_id} is due now.").format(job_id=job_id))
+        messages.success(request, _("Job {job_id} is due now.").format(job_id=job_id))
     except (ValidationError, TimescaleError) as error:
         messages.error(request, " ".join(error.messages) if isinstance(error, ValidationError) else str(error))
     return redirect(PAGES[what], policy_id)
@@ -293,8 +289,8 @@ def _need(request: HttpRequest, permission: str) -> None:
 
 def _saved(found: Policy, form: PolicyForm) -> str:
     if not form.changes():
-        return gettext("{name}: nothing was changed.").format(name=found.wanted().name)
-    return gettext("{name}: saved {value}.").format(name=found.wanted().name, value=", ".join(form.changes()))
+        return _("{name}: nothing was changed.").format(name=found.wanted().name)
+    return _("{name}: saved {value}.").format(name=found.wanted().name, value=", ".join(form.changes()))
 
 
 def _add_errors(form: PolicyForm, error: ValidationError) -> None:

@@ -1,12 +1,8 @@
-"""What an operator asks of one table now: plans it for the confirmation, queues it, and does it in a worker.
-
-Each piece is a transaction of its own, so that what is done stays done when a worker goes away in the middle.
-"""
+"""What an operator asks of one table now: plans it for the confirmation, queues it, has a worker do it."""
 
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from functools import partial
@@ -17,24 +13,22 @@ from django.core.exceptions import ValidationError
 from django.db import connection, transaction
 from django.db.models import Q
 from django.utils import timezone
-from django.utils.translation import gettext
+from django.utils.translation import gettext as _
 from kombu.exceptions import OperationalError as BrokerError
 
 from timescale.engine.drift import Job, Kind
 from timescale.engine.durations import spell
 from timescale.engine.edition import Edition
-from timescale.engine.policies import WantedTable, WantedView, enforced_by
+from timescale.engine.policies import WantedTable, WantedView
 from timescale.models import AggregatePolicy, HypertablePolicy, TableAction
+from timescale.services.action_work import STEP_LIMIT, chunks_word, compressible, work
 from timescale.services.arguments import ActionRefused, read_duration, read_moment, write_duration
-from timescale.services.enforcement import drop_steps
 from timescale.services.previews import PolicyRow, preview_drop
 from timescale.store import actions, catalog
-from timescale.store.chunks import read_chunks
 from timescale.store.errors import TimescaleError
 from tradeul_ops import audit
 from tradeul_ops.locks import one_at_a_time
 
-STEP_LIMIT = timedelta(minutes=10)  # of one chunk, one job, one refresh
 STALE_AFTER = timedelta(minutes=30)  # of a running action whose worker says nothing more
 Verb = TableAction.Verb
 Phase = TableAction.Phase
@@ -68,7 +62,7 @@ def plan_action(row: PolicyRow, verb: str, arguments: dict[str, Any], *, now: da
             return _plan_refresh(wanted, seen, arguments, now=now)
         case Verb.RUN_JOB, _:
             return _plan_run(wanted.name, seen, arguments)
-    raise ActionRefused(gettext("{name}: there is no {verb} for it.").format(name=wanted.name, verb=verb))
+    raise ActionRefused(_("{name}: there is no {verb} for it.").format(name=wanted.name, verb=verb))
 
 
 def request_action(
@@ -78,11 +72,11 @@ def request_action(
     plan = plan_action(row, verb, arguments, now=now)
     if plan.consent != consent:
         raise ActionRefused(
-            gettext("What it would do has changed since it was shown. Now: {sentence}").format(sentence=plan.sentence)
+            _("What it would do has changed since it was shown. Now: {sentence}").format(sentence=plan.sentence)
         )
     if TableAction.objects.filter(relation=plan.relation, phase__in=[Phase.QUEUED, Phase.RUNNING]).exists():
         raise ActionRefused(
-            gettext("{relation}: something is already under way. Wait for its end.").format(relation=plan.relation)
+            _("{relation}: something is already under way. Wait for its end.").format(relation=plan.relation)
         )
     with transaction.atomic():
         action: TableAction = TableAction.objects.create(
@@ -119,7 +113,7 @@ def perform_action(action_id: int) -> None:
         with one_at_a_time(f"timescale.action.{action.relation}") as mine:
             if not mine:
                 raise ActionRefused(f"{action.relation}: another action runs on it.")
-            for done, detail in _work(action):
+            for done, detail in work(action):
                 TableAction.objects.filter(pk=action_id).update(steps_done=done, detail=detail)
     except (TimescaleError, ValidationError) as error:
         why = error.messages[0] if isinstance(error, ValidationError) else str(error)
@@ -142,21 +136,19 @@ def _plan_compression(wanted: WantedTable, seen: catalog.Catalog, said: dict[str
     _only_community(seen, "Compression")
     hypertable = seen.hypertables.get(wanted.table)
     if hypertable is None or not hypertable.columnstore:
-        raise ActionRefused(
-            gettext("{table} has no columnstore: set columnstore_after first.").format(table=wanted.table)
-        )
+        raise ActionRefused(_("{table} has no columnstore: set columnstore_after first.").format(table=wanted.table))
     older_than = read_duration(said, "older_than", default=wanted.columnstore.after if wanted.columnstore else None)
-    chunks = _compressible(wanted.table, older_than, now=now)
+    chunks = compressible(wanted.table, older_than, now=now)
     if not chunks:
         raise ActionRefused(
-            gettext("{table}: no chunk older than {older_than} waits to be compressed.").format(
+            _("{table}: no chunk older than {older_than} waits to be compressed.").format(
                 table=wanted.table, older_than=spell(older_than)
             )
         )
-    sentence = gettext("Compress {number} {chunks} of {table} older than {older_than}.").format(
-        number=len(chunks), chunks=_chunks(len(chunks)), table=wanted.table, older_than=spell(older_than)
+    sentence = _("Compress {number} {chunks} of {table} older than {older_than}.").format(
+        number=len(chunks), chunks=chunks_word(len(chunks)), table=wanted.table, older_than=spell(older_than)
     )
-    warning = gettext("Writing to a chunk waits while it is compressed; reading goes on.")
+    warning = _("Writing to a chunk waits while it is compressed; reading goes on.")
     return _plan(
         Verb.COMPRESS, wanted.table, sentence, (warning,), len(chunks), {"older_than": write_duration(older_than)}
     )
@@ -169,39 +161,37 @@ def _plan_drop(wanted: WantedTable, said: dict[str, Any], *, now: datetime) -> P
         raise ActionRefused(preview.sentence)
     if not preview.drops:
         raise ActionRefused(
-            gettext("{table}: nothing is older than {older_than}.").format(
-                table=wanted.table, older_than=spell(older_than)
-            )
+            _("{table}: nothing is older than {older_than}.").format(table=wanted.table, older_than=spell(older_than))
         )
     what = preview.sentence.partition("This drops ")[2]
-    sentence = gettext("Drop now what is older than {older_than} from {table}: {what}").format(
+    sentence = _("Drop now what is older than {older_than} from {table}: {what}").format(
         older_than=spell(older_than), table=wanted.table, what=what
     )
     arguments = {"older_than": write_duration(older_than)}
     # Not by the rows: those of a plain table grow while the page is read.
     consent = f"{Verb.DROP}:{arguments['older_than']}:{preview.chunks}"
-    warnings = (*preview.starved, gettext("There is no undo."))
+    warnings = (*preview.starved, _("There is no undo."))
     return Plan(Verb.DROP, wanted.table, sentence, warnings, preview.chunks, consent, arguments, destroys=True)
 
 
 def _plan_refresh(wanted: WantedView, seen: catalog.Catalog, said: dict[str, Any], *, now: datetime) -> Plan:
-    _only_community(seen, gettext("A refresh"))
+    _only_community(seen, _("A refresh"))
     start, end = read_moment(said, "start"), read_moment(said, "end")
     if end - start < wanted.bucket_width:
         raise ActionRefused(
-            gettext("The window must hold one bucket of {bucket_width} at least.").format(
+            _("The window must hold one bucket of {bucket_width} at least.").format(
                 bucket_width=spell(wanted.bucket_width)
             )
         )
     kept = _kept_by(wanted.source)
     if kept is not None and start < now - kept:
         raise ActionRefused(
-            gettext(
+            _(
                 "{source} keeps {kept}: a window that begins before {value} UTC would erase what {view} still "
                 "holds of that time."
             ).format(source=wanted.source, kept=spell(kept), value=f"{now - kept:%Y-%m-%d %H:%M}", view=wanted.view)
         )
-    sentence = gettext("Refresh {view} from {start} to {end} UTC.").format(
+    sentence = _("Refresh {view} from {start} to {end} UTC.").format(
         view=wanted.view, start=f"{start:%Y-%m-%d %H:%M}", end=f"{end:%Y-%m-%d %H:%M}"
     )
     return _plan(Verb.REFRESH, wanted.view, sentence, (), 1, {"start": start.isoformat(), "end": end.isoformat()})
@@ -210,11 +200,11 @@ def _plan_refresh(wanted: WantedView, seen: catalog.Catalog, said: dict[str, Any
 def _plan_run(name: str, seen: catalog.Catalog, said: dict[str, Any]) -> Plan:
     job = _job(seen, name, said.get("job_id"))
     does = {
-        Kind.RETENTION: gettext("It drops what is older than its bound, at once."),
-        Kind.COLUMNSTORE: gettext("It compresses the chunks that are old enough."),
-        Kind.REFRESH: gettext("It refreshes its window."),
+        Kind.RETENTION: _("It drops what is older than its bound, at once."),
+        Kind.COLUMNSTORE: _("It compresses the chunks that are old enough."),
+        Kind.REFRESH: _("It refreshes its window."),
     }[job.kind]
-    sentence = gettext("Run the {kind} job {job_id} of {name} now ({says}), for {limit} at most.").format(
+    sentence = _("Run the {kind} job {job_id} of {name} now ({says}), for {limit} at most.").format(
         kind=job.kind, job_id=job.job_id, name=name, says=job.says, limit=spell(STEP_LIMIT)
     )
     plan = _plan(Verb.RUN_JOB, name, sentence, (does,), 1, {"job_id": job.job_id})
@@ -233,68 +223,21 @@ def _plan(
     return Plan(verb, relation, sentence, warnings, steps, consent, arguments)
 
 
-# --- work ------------------------------------------------------------------------------------------------------------
-def _work(action: TableAction) -> Iterator[tuple[int, str]]:
-    """After each step how many are done, and the sentence so far."""
-    match action.verb:
-        case Verb.COMPRESS:
-            yield from _compress(action)
-        case Verb.DROP:
-            yield from _drop(action)
-        case Verb.REFRESH:
-            start, end = (read_moment(action.arguments, name) for name in ("start", "end"))
-            actions.refresh(connection, action.relation, start=start, end=end, limit=STEP_LIMIT)
-            yield 1, f"Refreshed {start:%Y-%m-%d %H:%M} to {end:%Y-%m-%d %H:%M} UTC."
-        case Verb.RUN_JOB:
-            job_id = action.arguments["job_id"]
-            actions.run_job(connection, job_id, relation=action.relation, limit=STEP_LIMIT)
-            yield 1, f"Job {job_id} ran to its end."
-
-
-def _compress(action: TableAction) -> Iterator[tuple[int, str]]:
-    older_than = read_duration(action.arguments, "older_than", default=None)
-    for done, chunk in enumerate(_compressible(action.relation, older_than, now=action.asked_at), start=1):
-        with transaction.atomic():
-            actions.compress_chunk(connection, chunk, relation=action.relation, limit=STEP_LIMIT)
-        yield done, f"{done} {_chunks(done)} compressed."
-
-
-def _drop(action: TableAction) -> Iterator[tuple[int, str]]:
-    wanted = HypertablePolicy.objects.get(table_name=action.relation).wanted()
-    wanted = replace(wanted, drop_after=read_duration(action.arguments, "older_than", default=None))
-    seen = catalog.read_catalog(connection)
-    # Also where a job would do it: this is about now.
-    by = enforced_by(Edition.APACHE, is_hypertable=wanted.table in seen.hypertables)
-    rows = chunks = 0
-    for more_rows, more_chunks in drop_steps(wanted, by=by, now=action.asked_at):
-        rows, chunks = rows + more_rows, chunks + more_chunks
-        yield chunks, f"Dropped {rows:,} rows" + (f" in {chunks} {_chunks(chunks)}." if chunks else ".")
-
-
 def _send(action: TableAction) -> None:
     try:
         signature("timescale.perform_action", args=(action.pk,)).delay()
     except BrokerError as error:
-        why = gettext("The broker does not answer ({error}): no worker knows of it. Ask again when it is back.").format(
+        why = _("The broker does not answer ({error}): no worker knows of it. Ask again when it is back.").format(
             error=error
         )
         TableAction.objects.filter(pk=action.pk).update(phase=Phase.FAILED, detail=why, finished_at=timezone.now())
 
 
 # --- what it stands on ------------------------------------------------------------------------------------------------
-def _compressible(table: str, older_than: timedelta, *, now: datetime) -> list[str]:
-    """Those never compressed, and those with late rows."""
-    return [
-        chunk.name
-        for chunk in read_chunks(connection, f'"{table}"')
-        if chunk.form != "column" and chunk.range_end is not None and chunk.range_end <= now - older_than
-    ]
-
-
 def _only_community(seen: catalog.Catalog, what: str) -> None:
     if seen.edition is not Edition.COMMUNITY:
         raise ActionRefused(
-            gettext("{what} needs TimescaleDB's Community edition; this database has: {edition}.").format(
+            _("{what} needs TimescaleDB's Community edition; this database has: {edition}.").format(
                 what=what, edition=seen.edition
             )
         )
@@ -305,9 +248,7 @@ def _job(seen: catalog.Catalog, name: str, job_id: object) -> Job:
         if str(job.job_id) == str(job_id):
             return job
     raise ActionRefused(
-        gettext("{name} has no job {job_id}: it was removed or made again. Look again.").format(
-            name=name, job_id=job_id
-        )
+        _("{name} has no job {job_id}: it was removed or made again. Look again.").format(name=name, job_id=job_id)
     )
 
 
@@ -317,7 +258,3 @@ def _kept_by(source: str) -> timedelta | None:
         return table.drop_after
     view = AggregatePolicy.objects.filter(view_name=source).first()
     return view.drop_after if view is not None else None
-
-
-def _chunks(count: int) -> str:
-    return "chunk" if count == 1 else "chunks"
