@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import threading
 from typing import Any
 
 import redis
@@ -20,6 +21,33 @@ CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
 
 
+class LateCluster(RedisCluster):
+    """A cluster's client that connects at its first command, as a single server's does; the usual one in __init__.
+
+    A page that is asked for while the cluster is away then meets that where it meets every other error of Redis.
+    """
+
+    def __init__(self, url: str, **kwargs: Any) -> None:
+        self._late, self._making = (url, kwargs), threading.Lock()
+
+    def __getattr__(self, name: str) -> Any:
+        """Asked for what the usual __init__ makes: now is the time."""
+        if name.startswith("__") or name in ("_late", "_making"):
+            raise AttributeError(name)
+        with self._making:
+            if "nodes_manager" not in self.__dict__:
+                url, kwargs = self._late
+                try:
+                    super().__init__(url=url, **kwargs)
+                except RedisClusterException as error:  # this is no redis.RedisError
+                    raise redis.ConnectionError(f"no node of the cluster answers: {error}") from error
+        return object.__getattribute__(self, name)
+
+    def __del__(self) -> None:
+        if "nodes_manager" in self.__dict__:
+            super().__del__()  # type: ignore[no-untyped-call]
+
+
 def client(url: str, **options: Any) -> redis.Redis:
     """A client that answers bytes, gives up in seconds and never waits to try again: the next tick does that."""
     kwargs: dict[str, Any] = {
@@ -31,10 +59,7 @@ def client(url: str, **options: Any) -> redis.Redis:
     }
     scheme, _, rest = url.partition("://")
     if scheme.endswith("+cluster"):
-        try:
-            cluster: Any = RedisCluster.from_url(f"{scheme.removesuffix('+cluster')}://{rest}", **kwargs)
-        except RedisClusterException as error:  # it connects here already, and this is no redis.RedisError
-            raise redis.ConnectionError(f"no node of the cluster answers: {error}") from error
+        cluster: Any = LateCluster(f"{scheme.removesuffix('+cluster')}://{rest}", **kwargs)
         return cluster  # type: ignore[no-any-return]  # it answers the same commands; redis-py gives them no common type
     return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 1), **kwargs)
 

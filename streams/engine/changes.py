@@ -42,7 +42,8 @@ def stream_changes(before: Rules, after: Rules, *, streams: Iterable[str]) -> tu
 class ChangePreview:
     """`losses`: one for each stream whose limit changes, the gravest first. `matched`: streams of the edited pattern.
 
-    `entries` and `bytes` are of the matched streams; None where one of them could not be read.
+    `entries` and `bytes` are of the matched streams; None where one of them could not be read. `not_looked_into`: how
+    many streams more change their limit, of which nobody has asked yet what they lose: `losses` are without them.
     """
 
     matched: tuple[str, ...] = ()
@@ -50,6 +51,7 @@ class ChangePreview:
     bytes: int | None = None
     changes: tuple[StreamChange, ...] = ()
     losses: tuple[LossPreview, ...] = ()
+    not_looked_into: int = 0
     warnings: tuple[str, ...] = ()
     is_glob: bool = False
 
@@ -90,7 +92,7 @@ class ChangePreview:
     def sentence(self) -> str:
         if not self.is_glob and len(self.losses) == 1 and not self.unbounded:
             return self.losses[0].sentence
-        said = (self._matching(), self._winning(), self._losing(), self._leaving())
+        said = (self._matching(), self._winning(), self._losing(), self._looking(), self._leaving())
         return " ".join(filter(None, said))
 
     def _leaving(self) -> str:
@@ -119,9 +121,18 @@ class ChangePreview:
     def _losing(self) -> str:
         asked = [loss for loss in self.losses if loss.needs_consent]
         if not asked:
-            return "Loses nothing unread." if self.losses else ""
+            nothing = "Loses nothing unread." if not self.not_looked_into else "The longest lose nothing unread."
+            return nothing if self.losses else ""
         said = " ".join(f"{loss.stream}: {loss.sentence}" for loss in asked[:NAMED])
         return said + (f" And {len(asked) - NAMED} more streams lose." if len(asked) > NAMED else "")
+
+    def _looking(self) -> str:
+        """Saving looks into all of them."""
+        if not self.not_looked_into:
+            return ""
+        number = self.not_looked_into
+        more = "1 more changes its limit and was" if number == 1 else f"{number:,} more change their limit and were"
+        return f"{more} not looked into: saving does, and asks."
 
 
 def _key(rule: Rule | None) -> str | None:

@@ -7,7 +7,7 @@ from streams.services.inspection import entry_page, group_detail
 from streams.services.previews import LossRefused, preview_limit, preview_rule
 from streams.services.publishing import publish_limits, publish_or_warn
 from streams.services.records import WHOLE_SWEEP
-from streams.services.rules import known_streams, load_rules, load_rules_and_ids, remember
+from streams.services.rules import known_streams, load_rules, load_rules_and_ids, remember, storable
 
 __all__ = [
     "EDITABLE",
@@ -30,6 +30,7 @@ __all__ = [
     "publish_limits",
     "publish_or_warn",
     "remember",
+    "storable",
     "suggestion_for",
     "update_limit",
 ]

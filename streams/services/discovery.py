@@ -10,11 +10,10 @@ from django.db.models import Q
 from streams import store
 from streams.engine.suggest import Suggestion, suggest_limit
 from streams.models import Stream
-from streams.services.rules import bounded_elsewhere, load_rules, remember
+from streams.services.rules import bounded_elsewhere, load_rules, remember, storable
 from tradeul_ops.connections import data_redis
 
 STREAMS_KEPT = 20_000
-LONGEST_NAME = 512  # the column's
 GONE_AFTER = timedelta(hours=24)  # a stream that was not found for so long is forgotten, unless a limit names it
 KEYS_PER_RUN = 200_000  # stepped over; what is left comes next time
 
@@ -27,7 +26,7 @@ def discover_streams(*, now: datetime) -> int:
     """Remembers every stream that it comes upon; returns how many were new. Raises StoreError."""
     client = data_redis()
     seen = store.scan_streams(client, _cursor, keys=KEYS_PER_RUN) | store.read_known(client)
-    found = {name for name in seen if _storable(name) and not bounded_elsewhere(name)}
+    found = {name for name in seen if storable(name) and not bounded_elsewhere(name)}
     known = set(Stream.objects.values_list("name", flat=True))
     room = max(0, STREAMS_KEPT - len(known))
     new = sorted(found - known)
@@ -38,12 +37,6 @@ def discover_streams(*, now: datetime) -> int:
         Stream.objects.filter(name__in=names[start : start + 1000]).update(seen_at=now)
     _forget(now=now)
     return len(new[:room])
-
-
-def _storable(name: str) -> bool:
-    """Keys are bytes: one that is no text can't be a row, and no limit can name it. A pattern's * matches it all the
-    same, at producers."""
-    return 0 < len(name) <= LONGEST_NAME and "\0" not in name and not any("\ud800" <= sign <= "\udfff" for sign in name)
 
 
 def _forget(*, now: datetime) -> None:

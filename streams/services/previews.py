@@ -24,6 +24,8 @@ from tradeul_ops.connections import data_redis
 # Finding where a cap would cut steps along the stream. Beyond so many streams their loss is bounded by lag alone.
 CUTS_LOOKED_FOR = 50
 RIVALS_NAMED = 3
+LOOKED_INTO_WHILE_TYPING = 200
+Lengths = Mapping[str, store.Length | store.StreamError]
 _ALL = 2**64  # sorts before any number
 
 
@@ -41,23 +43,28 @@ class LossRefused(ValidationError):
         self.preview = preview
 
 
-def preview_limit(limit_id: int, changes: Mapping[str, Any], *, now: datetime) -> ChangePreview:
+def preview_limit(
+    limit_id: int, changes: Mapping[str, Any], *, now: datetime, most: int | None = None
+) -> ChangePreview:
     """What saving `changes` would do. Raises StreamLimit.DoesNotExist, and ValidationError by field."""
     row = StreamLimit.objects.get(pk=limit_id)
     old = row.rule
     for name, new in changes.items():
         setattr(row, name, new)
-    return preview_rule(old, row.rule, now=now)
+    return preview_rule(old, row.rule, now=now, most=most)
 
 
-def preview_rule(old: Rule | None, new: Rule | None, *, now: datetime) -> ChangePreview:
-    """One rule changed, added (`old` None) or removed (`new` None). Raises ValidationError by field."""
+def preview_rule(old: Rule | None, new: Rule | None, *, now: datetime, most: int | None = None) -> ChangePreview:
+    """One rule changed, added (`old` None) or removed (`new` None). Raises ValidationError by field.
+
+    `most`: so many streams are looked into, the longest; of the others only the length is read. None: into all.
+    """
     if new is not None and (errors := rule_errors(new)):
         raise ValidationError(dict(errors))
     before = load_rules()
     kept = [rule for rule in before.by_key.values() if old is None or rule.key != old.key]
     after = Rules([*kept, new] if new else kept)
-    return preview_rules(before, after, edited=new or old, now=now)
+    return preview_rules(before, after, edited=new or old, now=now, most=most)
 
 
 def preview_loss_of(stream: str, *, old: Limit | None, new: Limit, now: datetime) -> LossPreview:
@@ -73,47 +80,65 @@ def preview_loss_of(stream: str, *, old: Limit | None, new: Limit, now: datetime
         return unreadable(old=old, new=new, problem=str(error))
 
 
-def preview_rules(before: Rules, after: Rules, *, edited: Rule | None, now: datetime) -> ChangePreview:
+def preview_rules(
+    before: Rules, after: Rules, *, edited: Rule | None, now: datetime, most: int | None = None
+) -> ChangePreview:
     """A Redis that is away makes the preview unknown, not an error."""
     streams = {*known_streams(), *before.exact_streams, *after.exact_streams}
     changes = stream_changes(before, after, streams=streams)
     matched = sorted(name for name in streams if edited and matches(edited.pattern, name))
     is_glob = edited is not None and edited.stream is None
     asked = [change for change in changes if change.changes_limit and change.new.limit]
-    names = dict.fromkeys([*matched, *(change.stream for change in asked)])
+    lengths: Lengths = {}
     states: Mapping[str, StreamState | store.StreamError] | store.StoreError
     try:
-        states = _read(names, after) if asked or is_glob else {}
+        lengths = _lengths(matched if is_glob else (), asked if most is not None and len(asked) > most else ())
+        looked_into = _longest(asked, lengths, most)
+        states = _read([change.stream for change in looked_into], after)
     except store.StoreError as error:
-        states = error
-    losses = [_loss(change, states, number=number, now=now) for number, change in enumerate(asked)]
-    entries, size = _sums(matched, states) if is_glob else (None, None)
+        looked_into, states = asked[:most], error
+    losses = [_loss(change, states, number=number, now=now) for number, change in enumerate(looked_into)]
+    entries, size = _sums(matched, lengths) if is_glob else (None, None)
     return ChangePreview(
         matched=tuple(matched),
         entries=entries,
         bytes=size,
         changes=changes,
         losses=tuple(sorted(losses, key=lambda loss: -(_ALL if loss.at_most is None else loss.at_most))),
+        not_looked_into=len(asked) - len(looked_into),
         warnings=_warnings(edited, after, streams),
         is_glob=is_glob,
     )
 
 
-def _read(names: Mapping[str, None], rules: Rules) -> dict[str, StreamState | store.StreamError]:
+def _lengths(matched: Sequence[str], asked: Sequence[StreamChange]) -> Lengths:
+    names = list(dict.fromkeys([*matched, *(change.stream for change in asked)]))
+    return store.read_lengths(data_redis(), names, sized=matched) if names else {}
+
+
+def _longest(asked: Sequence[StreamChange], lengths: Lengths, most: int | None) -> Sequence[StreamChange]:
+    """Those that have most to lose."""
+    if most is None or len(asked) <= most:
+        return asked
+    return sorted(asked, key=lambda change: -_length(lengths[change.stream]))[:most]
+
+
+def _length(said: store.Length | store.StreamError) -> int:
+    return said.length if isinstance(said, store.Length) else 0
+
+
+def _read(names: Sequence[str], rules: Rules) -> dict[str, StreamState | store.StreamError]:
     measured = [name for name in names if (limit := rules.limit_of(name)) and limit.max_bytes]
-    return store.read_states(data_redis(), list(names), newest_of=measured)
+    return store.read_states(data_redis(), names, newest_of=measured) if names else {}
 
 
-def _sums(
-    matched: Sequence[str], states: Mapping[str, StreamState | store.StreamError] | store.StoreError
-) -> tuple[int | None, int | None]:
-    if isinstance(states, store.StoreError):
-        return None, None
-    read = [state for name in matched if isinstance(state := states[name], StreamState)]
+def _sums(matched: Sequence[str], lengths: Lengths) -> tuple[int | None, int | None]:
+    """Entries and bytes of all; None where one of them could not be read."""
+    read = [said for name in matched if isinstance(said := lengths.get(name), store.Length)]
     if len(read) < len(matched):
         return None, None
-    sizes = [state.bytes if state.exists else 0 for state in read]
-    return sum(state.length for state in read), None if None in sizes else sum(filter(None, sizes))
+    sizes = [said.bytes if said.length else 0 for said in read]
+    return sum(said.length for said in read), None if None in sizes else sum(filter(None, sizes))
 
 
 def _loss(

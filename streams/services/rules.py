@@ -9,9 +9,16 @@ from streams.engine.patterns import matches
 from streams.engine.rules import Rules
 from streams.models import Stream, StreamLimit
 
+LONGEST_NAME = 512  # the column's
 FOUND_WITHIN = timedelta(minutes=5)  # a stream is there if a scan met it since: one every 15 s, some for a whole round
 # Kept short by whoever writes them, as part of what they are: a limit on them would break a snapshot's chain.
 BOUNDED_ELSEWHERE = ("snapshot:{*}:deltas",)
+
+
+def storable(name: str) -> bool:
+    """Keys are bytes: one that is no text can't be a row, and no limit can name it. A pattern's * matches it all the
+    same, at producers."""
+    return 0 < len(name) <= LONGEST_NAME and "\0" not in name and not any("\ud800" <= sign <= "\udfff" for sign in name)
 
 
 def bounded_elsewhere(stream: str) -> bool:

@@ -21,6 +21,7 @@ from streams.engine.suggest import USUAL
 from streams.forms import AcceptedLoss, MaxlenForm, StreamLimitForm
 from streams.metrics import WORST, glance_at_all
 from streams.models import StreamLimit
+from streams.services.previews import LOOKED_INTO_WHILE_TYPING
 from streams.services.reverts import limit_changes
 from streams.store import StoreError
 from streams.views.streams import stream_context
@@ -67,7 +68,7 @@ def new(request: HttpRequest) -> HttpResponse:
         row = StreamLimit(**{name: form.cleaned_data[name] for name in services.EDITABLE})
         try:
             if "preview" in request.POST:
-                preview = services.preview_rule(None, row.rule, now=timezone.now())
+                preview = services.preview_rule(None, row.rule, now=timezone.now(), most=LOOKED_INTO_WHILE_TYPING)
             else:
                 accepted = AcceptedLoss(request.POST).number
                 services.create_limit(row, user_id=request.user.pk, now=timezone.now(), accepted_loss=accepted)
@@ -138,7 +139,7 @@ def preview(request: HttpRequest, limit_id: int) -> HttpResponse:
     said: ChangePreview | None = None
     if form.is_valid():
         try:
-            said = services.preview_limit(limit_id, form.changes(), now=timezone.now())
+            said = services.preview_limit(limit_id, form.changes(), now=timezone.now(), most=LOOKED_INTO_WHILE_TYPING)
         except ValidationError as error:
             form.add_error(None, error.messages)
     if request.htmx:

@@ -195,3 +195,30 @@ def test_a_key_that_is_no_stream_loses_nothing_and_a_redis_away_says_so(db: None
     settings.REDIS_URL = f"redis://127.0.0.1:{free_port()}/0"
     away = services.preview_rule(None, make_rule(), now=NOW)
     assert away.at_most is None and "Redis does not answer" in away.sentence
+
+
+@pytest.mark.django_db
+def test_while_somebody_types_only_the_longest_are_looked_into_and_saving_looks_into_all(redis: Redis) -> None:
+    """A pattern may be for thousands of streams, and is previewed at each pause of the typing."""
+    for number in range(6):
+        fill(redis, f"trades:{number}", 100 + 50 * number)
+        make_group(redis, f"trades:{number}", "slow")
+    services.remember([f"trades:{number}" for number in range(6)])
+    rule = make_rule("trades:*", 90, trim_threshold=90, protect_groups=False, hard_maxlen=None, approximate=False)
+    typing = services.preview_rule(None, rule, now=NOW, most=2)
+    assert [loss.stream for loss in typing.losses] == ["trades:5", "trades:4"]
+    assert (len(typing.matched), typing.entries, typing.not_looked_into) == (6, 1350, 4)
+    assert typing.sentence.startswith("Matches 6 streams with 1,350 entries")
+    assert "4 more change their limit and were not looked into: saving does, and asks." in typing.sentence
+    saving = services.preview_rule(None, rule, now=NOW)
+    assert (len(saving.losses), saving.not_looked_into, saving.at_most) == (6, 0, 1350 - 6 * 90)
+    assert not saving.allowed_by(typing.at_most or 0)  # what was shown of a part is no leave for the whole
+
+
+@pytest.mark.django_db
+def test_the_longest_that_lose_nothing_say_so_of_themselves_alone(redis: Redis) -> None:
+    for number in range(3):
+        fill(redis, f"trades:{number}", 10)
+    services.remember([f"trades:{number}" for number in range(3)])
+    said = services.preview_rule(None, make_rule("trades:*"), now=NOW, most=1)
+    assert "The longest lose nothing unread." in said.sentence and "2 more change their limit" in said.sentence
