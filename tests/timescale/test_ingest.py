@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import subprocess
 import sys
 from datetime import date, datetime, timedelta
@@ -41,6 +42,36 @@ def test_rows_arrive_as_they_were(database):
     assert first.filters_matched == ["gap", "rvol > 2"]
     assert first.metadata == {"rank": 1, "note": 'a "b"\t\\'}
     assert copy_rows(driver(), SCANS, []) == 0
+
+
+@pytest.mark.parametrize(
+    ("said", "comes_back"),
+    [
+        ({"filters_matched": []}, []),
+        ({"filters_matched": ["a,b", 'c "d"', "{}", "NULL", "e\\f\tg", "é", None, ""]}, None),
+        ({"metadata": {1: "a key that is no string", "huge": 2**70, "nested": [{"é": None}]}}, None),
+        ({"metadata": {"not": float("nan"), "a": float("inf")}}, {"not": None, "a": None}),
+    ],
+)
+def test_values_that_need_care_come_back(database, said, comes_back):
+    """Twice each, as what was said before is not put into words again."""
+    [(column, value)] = said.items()
+    place = SCANS.columns.index(column)
+    rows = [(*before[:place], value, *before[place + 1 :]) for before in (row(at(14)), row(at(15)))]
+    copy_rows(driver(), SCANS, rows)
+    wanted = json.loads(json.dumps(value)) if comes_back is None else comes_back
+    assert list(ScanResult.objects.values_list(column, flat=True)) == [wanted, wanted]
+
+
+def test_equal_elements_of_other_types_are_not_taken_for_the_same(database):
+    numbers = Table("numbers", ("n", "of"), ("n",))
+    with connection.cursor() as cursor:
+        cursor.execute("CREATE TEMPORARY TABLE numbers (n integer, of numeric[])")
+    lists = [[Decimal("1.0")], [Decimal("1.00")], [1], [[1, 2], [3, 4]]]
+    copy_rows(driver(), numbers, list(enumerate(lists)))
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT of::text FROM numbers ORDER BY n")
+        assert [text for (text,) in cursor.fetchall()] == ["{1.0}", "{1.00}", "{1}", "{{1,2},{3,4}}"]
 
 
 def test_the_columns_are_the_models(database):

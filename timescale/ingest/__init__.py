@@ -1,4 +1,4 @@
-"""Writes rows into the platform's tables by COPY. For other services: needs psycopg, and no Django."""
+"""Writes rows into the platform's tables by COPY. For other services: needs psycopg and orjson, and no Django."""
 
 from timescale.ingest.client import copy_rows, merge_rows
 from timescale.ingest.errors import DuplicateRows, IngestError

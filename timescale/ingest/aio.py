@@ -7,8 +7,8 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.types.json import JsonbDumper
 
+from timescale.ingest import dumpers
 from timescale.ingest.client import Row
 from timescale.ingest.errors import naming
 from timescale.ingest.tables import Table
@@ -18,7 +18,7 @@ async def copy_rows(connection: psycopg.AsyncConnection[Any], table: Table, rows
     """See timescale.ingest.copy_rows."""
     with naming(table.name):
         async with connection.cursor() as cursor:
-            cursor.adapters.register_dumper(dict, JsonbDumper)
+            dumpers.register(cursor)
             return await _copy(cursor, table.copy, rows)
 
 
@@ -30,7 +30,7 @@ async def merge_rows(
         if not connection.autocommit:
             await connection.execute("SELECT 1")  # see client._inside
         async with connection.transaction(), connection.cursor() as cursor:
-            cursor.adapters.register_dumper(dict, JsonbDumper)
+            dumpers.register(cursor)
             await cursor.execute(table.stage)
             await cursor.execute(table.clear)
             await _copy(cursor, table.copy_staged, rows)

@@ -8,8 +8,8 @@ from typing import Any
 
 import psycopg
 from psycopg import sql
-from psycopg.types.json import JsonbDumper
 
+from timescale.ingest import dumpers
 from timescale.ingest.errors import naming
 from timescale.ingest.tables import Table
 
@@ -22,7 +22,7 @@ def copy_rows(connection: psycopg.Connection[Any], table: Table, rows: Iterable[
     Raises DuplicateRows where a key is there already, and IngestError.
     """
     with naming(table.name), connection.cursor() as cursor:
-        cursor.adapters.register_dumper(dict, JsonbDumper)
+        dumpers.register(cursor)
         return _copy(cursor, table.copy, rows)
 
 
@@ -33,7 +33,7 @@ def merge_rows(connection: psycopg.Connection[Any], table: Table, rows: Iterable
     Raises IngestError. Without autocommit the caller's transaction is neither begun nor ended for it.
     """
     with naming(table.name), _inside(connection), connection.cursor() as cursor:
-        cursor.adapters.register_dumper(dict, JsonbDumper)
+        dumpers.register(cursor)
         cursor.execute(table.stage)
         cursor.execute(table.clear)
         _copy(cursor, table.copy_staged, rows)
