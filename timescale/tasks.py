@@ -34,6 +34,7 @@ def enforce_retention() -> None:
 def reconcile_policies() -> None:
     with _or_next_time("policies"):
         services.reconcile_policies()
+        services.start_overdue_jobs(now=timezone.now())
 
 
 @shared_task(name="timescale.take_samples", ignore_result=True)

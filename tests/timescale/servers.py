@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -29,6 +29,8 @@ SETTINGS = {
     "timescaledb.telemetry_level": "off",
     "timescaledb.max_background_workers": "0",
 }
+# One that runs its jobs by itself. Each database's scheduler takes a worker for as long as it stands.
+WITH_WORKERS = SETTINGS | {"timescaledb.max_background_workers": "16", "max_worker_processes": "32"}
 IMAGES = {
     Edition.COMMUNITY: "timescale/timescaledb:latest-pg17",
     Edition.APACHE: "timescale/timescaledb:latest-pg17-oss",
@@ -115,9 +117,11 @@ def edition_of(url: str) -> Edition:
 
 
 @contextmanager
-def timescale_server(edition: Edition, folder: Path, docker_answers: bool) -> Iterator[str]:
+def timescale_server(
+    edition: Edition, folder: Path, docker_answers: bool, *, settings: Mapping[str, str] = SETTINGS
+) -> Iterator[str]:
     """The address of a server of that edition; skips the test where there is none."""
-    settings = SETTINGS | ({"timescaledb.license": "apache"} if edition is Edition.APACHE else {})
+    settings = {**settings, **({"timescaledb.license": "apache"} if edition is Edition.APACHE else {})}
     root = os.environ.get("TEST_TIMESCALE_ROOT")
     if (url := os.environ.get("TEST_TIMESCALE_URL")) and edition_of(url) is edition:
         yield url

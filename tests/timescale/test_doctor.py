@@ -10,7 +10,7 @@ import pytest
 from tests.timescale.factories import DAY, HOUR, at, wanted_view
 from tests.timescale.test_engine import job
 from timescale.engine.chunks import STRIP, Chunk, strip_of
-from timescale.engine.doctor import behind, diagnose
+from timescale.engine.doctor import behind, diagnose, is_overdue, trouble_of, unread_since
 from timescale.engine.drift import Kind
 from timescale.engine.growth import days_until, per_day
 
@@ -55,14 +55,54 @@ def test_a_job_that_works_or_has_had_no_time_is_within():
     assert late.word == "attention" and "allows 0 background workers" in late.cure
 
 
+# As PostgreSQL 15.20 counts each run of TimescaleDB 2.28.3: its work is done, and then it is a failure.
+ENDED_BADLY = replace(
+    WORKS, last_ok=None, last_status="Failed", last_error="cannot drop portal", last_error_code="24000"
+)
+
+
+def test_a_run_that_did_its_work_and_is_counted_as_failed_is_no_failure_of_the_table():
+    found = diagnose(ENDED_BADLY, now=NOW, workers=8, applied_at=NOW)
+    assert (found.word, ENDED_BADLY.failed, ENDED_BADLY.worked_at) == ("within", False, NOW - HOUR)
+    assert "counts it as failed" in found.text
+    assert diagnose(ENDED_BADLY, now=NOW + 3 * HOUR, workers=8, applied_at=NOW).word == "attention"
+    assert "PostgreSQL 15.20" in trouble_of([WORKS, ENDED_BADLY], postgres="15.20", extension="2.28.3")
+    assert trouble_of([WORKS], postgres="15.20", extension="2.28.3") == ""
+
+
+def test_only_a_job_that_waits_for_a_failure_that_was_none_is_overdue():
+    waits = replace(ENDED_BADLY, next_start=NOW + 4 * HOUR)  # every hour, last run an hour ago
+    assert is_overdue(waits, now=NOW)
+    assert not is_overdue(waits, now=NOW - MINUTE)
+    assert not is_overdue(replace(waits, next_start=NOW - MINUTE), now=NOW), "the server is about to start it"
+    for values in (
+        {"scheduled": False},
+        {"status": "Running"},
+        {"last_error_code": "53100"},
+        {"last_status": "Success"},
+    ):
+        assert not is_overdue(replace(waits, **values), now=NOW)
+
+
 def test_an_aggregate_is_behind_of_its_source_not_of_the_clock():
+    view = wanted_view()  # a minute's buckets, refreshed from an hour to half a minute back, every half minute
+
+    def late(unread):
+        return behind(view, unread=unread, now=NOW)
+
+    assert late(None) is None, "nothing new since"
+    assert late(NOW - 2 * MINUTE) is None
+    assert late(NOW - HOUR) == HOUR - 4 * MINUTE
+
+
+def test_rows_are_looked_for_only_where_an_aggregate_may_be_behind():
     view = wanted_view()
     quiet = NOW - 8 * HOUR  # no new rows since
-    assert behind(view, watermark=quiet, newest=quiet, now=NOW) is None
-    assert behind(view, watermark=NOW - 2 * MINUTE, newest=NOW, now=NOW) is None
-    assert behind(view, watermark=NOW - HOUR, newest=NOW, now=NOW) == HOUR - 4 * MINUTE
-    assert behind(view, watermark=None, newest=None, now=NOW) is None
-    assert behind(view, watermark=None, newest=NOW, now=NOW) == HOUR - 4 * MINUTE
+    assert unread_since(view, watermark=quiet, newest=quiet, now=NOW) is None
+    assert unread_since(view, watermark=NOW - 2 * MINUTE, newest=NOW, now=NOW) is None
+    assert unread_since(view, watermark=None, newest=None, now=NOW) is None
+    assert unread_since(view, watermark=quiet, newest=NOW, now=NOW) == quiet
+    assert unread_since(view, watermark=None, newest=NOW, now=NOW) == NOW - HOUR
 
 
 def test_growth_needs_half_an_hour_and_two_known_sizes():

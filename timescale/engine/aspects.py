@@ -35,6 +35,10 @@ class State(StrEnum):
 # What only a migration makes; reconciling reports it and leaves it.
 NOT_MENDED = (Kind.HYPERTABLE, Kind.AGGREGATE)
 NONE = "none"
+# PostgreSQL 15.20 (15.18 did not) refuses to drop a portal that nothing ran in, and that is how TimescaleDB 2.28.3 ends
+# every job that its scheduler runs, after it has committed the job's work: each run counts as failed, "cannot drop
+# portal", and the scheduler waits up to five intervals before the next.
+ENDS_BADLY = "24000"
 
 
 @dataclass(frozen=True)
@@ -58,6 +62,21 @@ class Job:
     total_runs: int = 0
     total_failures: int = 0
     failures_in_a_row: int | None = None  # None: the server keeps no history that this role may read
+    last_error_code: str | None = None  # SQLSTATE
+
+    @property
+    def failed_after_work(self) -> bool:
+        """The run did and committed its work, and is counted as failed all the same; see ENDS_BADLY."""
+        return self.last_status == "Failed" and self.last_error_code == ENDS_BADLY
+
+    @property
+    def failed(self) -> bool:
+        return self.last_status == "Failed" and not self.failed_after_work
+
+    @property
+    def worked_at(self) -> datetime | None:
+        """When it last did its work, whatever the server counted it as."""
+        return self.last_run if self.failed_after_work else self.last_ok
 
     @property
     def says(self) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Literal
@@ -26,16 +27,39 @@ def diagnose(job: Job, *, now: datetime, workers: int | None, applied_at: dateti
     """`workers`: how many the server allows; `applied_at`: when the job was made or last found right."""
     if not job.scheduled:
         return Diagnosis(job, "attention", "Paused: nothing runs it.", "Re-apply the policy to make it run again.")
-    if job.last_status == "Failed":
+    if job.failed:
         return _failed(job, workers)
     if job.last_run is None:
         return _never_ran(job, now=now, workers=workers, applied_at=applied_at)
-    late = job.last_ok is None or now - job.last_ok > 2 * job.schedule_interval + PATIENCE
+    worked = job.worked_at
+    late = worked is None or now - worked > 2 * job.schedule_interval + PATIENCE
     if late and job.status != "Running":
-        since = f"no success for {spell(now - job.last_ok)}" if job.last_ok else "no success yet"
+        since = f"no success for {spell(now - worked)}" if worked else "no success yet"
         text = f"Late: {since}, and it should run every {spell(job.schedule_interval)}."
         return Diagnosis(job, "attention", text, _cure_of_workers(workers))
-    return Diagnosis(job, "within", "Running now." if job.status == "Running" else "Works.")
+    if job.status == "Running":
+        return Diagnosis(job, "within", "Running now.")
+    if job.failed_after_work:
+        return Diagnosis(job, "within", "Works: its last run did all it had to, though the server counts it as failed.")
+    return Diagnosis(job, "within", "Works.")
+
+
+def is_overdue(job: Job, *, now: datetime) -> bool:
+    """Whether the server lets a job wait for failures that were none: its interval is over, its next start is not."""
+    if not job.failed_after_work or not job.scheduled or job.status == "Running" or job.last_run is None:
+        return False
+    return job.next_start is not None and job.next_start > now >= job.last_run + job.schedule_interval
+
+
+def trouble_of(jobs: Iterable[Job], *, postgres: str, extension: str | None) -> str:
+    """What the server does wrong with every job, in one sentence for all of them; empty where it does not."""
+    if not any(job.failed_after_work for job in jobs):
+        return ""
+    return (
+        f"PostgreSQL {postgres} refuses how TimescaleDB {extension or 'of this version'} ends a job: each run does its "
+        "work, is counted as failed, and the next would come late. Beat starts them on time. The cure is a release of "
+        "TimescaleDB that fits this PostgreSQL."
+    )
 
 
 def _failed(job: Job, workers: int | None) -> Diagnosis:
@@ -67,18 +91,27 @@ def _cure_of_workers(workers: int | None) -> str:
     )
 
 
-def behind(
+def unread_since(
     wanted: WantedView, *, watermark: datetime | None, newest: datetime | None, now: datetime
-) -> timedelta | None:
-    """How far an aggregate is behind of what its source has and its refresh should have reached; None: it is not.
+) -> datetime | None:
+    """From when on the first row of the source has to be looked for, to tell whether an aggregate is behind.
 
-    A source without new rows leaves it where it is: that is not behind. Never refreshed is as far as the rows reach.
+    None: it is not. `newest`: the source's last row. Never refreshed is as far as the policy reaches.
     """
-    if newest is None:
-        return None
-    # What a run at the latest allowed moment would have reached, at the beginning of its bucket.
-    due = min(newest, now - wanted.end_offset - wanted.schedule_interval) - wanted.bucket_width - PATIENCE
-    if watermark is None:
-        reach = now - wanted.start_offset
-        return due - reach if due > reach else None
-    return due - watermark if due > watermark else None
+    since = watermark or now - wanted.start_offset
+    return since if newest is not None and min(newest, _due(wanted, now=now)) > since else None
+
+
+def behind(wanted: WantedView, *, unread: datetime | None, now: datetime) -> timedelta | None:
+    """How far an aggregate is behind of what its refresh should have reached; None: it is not.
+
+    `unread`: the first row of the source beyond what it holds. After a night without rows the new ones are not due yet,
+    and the hours between are no delay.
+    """
+    due = _due(wanted, now=now)
+    return due - unread if unread is not None and unread < due else None
+
+
+def _due(wanted: WantedView, *, now: datetime) -> datetime:
+    """What a run at the latest allowed moment would have reached, at the beginning of its bucket."""
+    return now - wanted.end_offset - wanted.schedule_interval - wanted.bucket_width - PATIENCE

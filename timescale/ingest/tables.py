@@ -23,15 +23,15 @@ class Table:
 
     @cached_property
     def stage(self) -> sql.Composed:
-        """A table of this session for what comes in."""
-        return sql.SQL("CREATE TEMPORARY TABLE IF NOT EXISTS {} AS SELECT {} FROM {} LIMIT 0").format(
-            sql.Identifier(self._staged), _names(self.columns), sql.Identifier(self.name)
-        )
+        """A table of this session for what comes in. Empty again at each commit: TRUNCATE would make new files."""
+        return sql.SQL(
+            "CREATE TEMPORARY TABLE IF NOT EXISTS {} ON COMMIT DELETE ROWS AS SELECT {} FROM {} LIMIT 0"
+        ).format(sql.Identifier(self._staged), _names(self.columns), sql.Identifier(self.name))
 
     @cached_property
     def clear(self) -> sql.Composed:
-        """Before each merge: the last one's rows are still there."""
-        return sql.SQL("TRUNCATE {}").format(sql.Identifier("pg_temp", self._staged))
+        """Before each merge: another one in the caller's transaction may have left its rows."""
+        return sql.SQL("DELETE FROM {}").format(sql.Identifier("pg_temp", self._staged))
 
     @cached_property
     def copy_staged(self) -> sql.Composed:

@@ -78,6 +78,8 @@ def checks_table(checks: Iterable[Check]) -> str:
 def status_table(summary: HypertablesSummary) -> str:
     version = f" {summary.edition_version}" if summary.edition_version else ""
     head = f"PostgreSQL {summary.server_version}, edition {summary.edition}{version}. {summary.edition_means}"
+    if summary.jobs_trouble:
+        head += f"\n{summary.jobs_trouble}"
     rows = [
         (
             row.condition,

@@ -13,6 +13,7 @@ from typing import TypeVar
 from django.db import connection, transaction
 
 from timescale import services
+from timescale.engine.doctor import unread_since
 from timescale.engine.drift import Aspect, Kind
 from timescale.engine.edition import Edition
 from timescale.engine.grace import Grace
@@ -23,7 +24,7 @@ from timescale.store.catalog import Catalog
 from timescale.store.chunks import read_backlog
 from timescale.store.errors import RelationMissing, ServerAway, TimescaleError
 from timescale.store.jobs import read_background_workers
-from timescale.store.sizes import Ages, Sizes, measure, plan_for_reading, read_ages, read_watermarks
+from timescale.store.sizes import Ages, Sizes, measure, plan_for_reading, read_ages, read_first_since, read_watermarks
 
 GROWTH_OVER = timedelta(days=1)
 Value = TypeVar("Value")
@@ -41,6 +42,7 @@ class Readings:
     unreadable: dict[str, str]
     growth: dict[str, float | None]
     watermarks: dict[str, datetime | None]
+    unread: dict[str, datetime | None]  # of the aggregates that may be behind: the source's first row beyond them
     backlog: dict[str, int]
     graces: dict[str, Grace]
     applied: dict[tuple[str, str], AppliedSetting]
@@ -65,6 +67,7 @@ def _read_everything(*, now: datetime) -> Readings:
     none: dict[str, Sizes] = {}
     sizes = _or(none, lambda: measure(connection, seen, tables=names, views=[row.view_name for row in views]))
     community = seen.edition is Edition.COMMUNITY
+    marks: dict[str, datetime | None] = _or({}, lambda: read_watermarks(connection)) if community else {}
     return Readings(
         seen=seen,
         tables=tables,
@@ -75,7 +78,10 @@ def _read_everything(*, now: datetime) -> Readings:
         ages=ages,
         unreadable=unreadable,
         growth=_growth(seen, sizes, now=now),
-        watermarks=_or({}, lambda: read_watermarks(connection)) if community else {},
+        watermarks=marks,
+        unread=_unread(
+            seen, views, marks, ages=ages, columns={row.table_name: row.time_column for row in tables}, now=now
+        ),
         backlog=_or({}, lambda: read_backlog(connection, _compressed_before(tables, now=now))) if community else {},
         graces=services.read_graces(now=now),
         applied={(row.relation, row.kind): row for row in AppliedSetting.objects.all()},
@@ -116,6 +122,29 @@ def _ages(seen: Catalog, tables: tuple[HypertablePolicy, ...]) -> tuple[dict[str
             except TimescaleError as error:
                 unreadable[table] = str(error)
         return ages, unreadable
+
+
+def _unread(
+    seen: Catalog,
+    views: tuple[AggregatePolicy, ...],
+    marks: dict[str, datetime | None],
+    *,
+    ages: dict[str, Ages],
+    columns: dict[str, str],
+    now: datetime,
+) -> dict[str, datetime | None]:
+    """No query while every aggregate has come as far as its source; one for all that have not."""
+    asked: dict[str, tuple[str, str, datetime]] = {}
+    for wanted in (row.wanted() for row in views if row.view_name in marks):
+        source = seen.views.get(wanted.source)
+        # An aggregate tells as far as it is refreshed. Asking its view would compute the rest.
+        newest = marks.get(wanted.source) if source else getattr(ages.get(wanted.source), "newest_at", None)
+        since = unread_since(wanted, watermark=marks[wanted.view], newest=newest, now=now)
+        if since is not None:
+            relation = source.materialization if source else f'"{wanted.source}"'
+            asked[wanted.view] = relation, "bucket" if source else columns[wanted.source], since
+    none: dict[str, datetime | None] = {}
+    return _or(none, lambda: read_first_since(connection, asked))
 
 
 def _or(instead: Value, read: Callable[[], Value]) -> Value:

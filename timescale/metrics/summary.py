@@ -11,7 +11,7 @@ from django.db.models import Sum
 
 from timescale import services
 from timescale.engine.condition import judge, slack
-from timescale.engine.doctor import Diagnosis, behind, diagnose
+from timescale.engine.doctor import Diagnosis, behind, diagnose, trouble_of
 from timescale.engine.drift import Difference, Job, Kind, differing
 from timescale.engine.durations import spell
 from timescale.engine.edition import Edition
@@ -87,6 +87,7 @@ class HypertablesSummary:
     workers: int | None
     dropped_rows: int  # by beat, in the runs that are kept; TimescaleDB's jobs don't count theirs
     read_at: datetime
+    jobs_trouble: str = ""  # with every job of the server
 
 
 def hypertables_summary(*, now: datetime) -> HypertablesSummary:
@@ -107,6 +108,7 @@ def summary_of(read: Readings) -> HypertablesSummary:
         database_bytes=seen.database_bytes,
         database_growth_per_day=read.growth.get(services.DATABASE),
         workers=read.workers,
+        jobs_trouble=trouble_of(seen.jobs, postgres=seen.server_version, extension=seen.detection.installed),
         dropped_rows=RetentionRun.objects.aggregate(rows=Sum("rows_dropped"))["rows"] or 0,
         read_at=read.read_at,
     )
@@ -124,7 +126,7 @@ def table_row(policy: HypertablePolicy, read: Readings) -> HypertableRow:
     to_compress = read.backlog.get(wanted.table, 0) if seen.edition is Edition.COMMUNITY else None
     remarks = [*read.problems[wanted.table], *(f"{difference}." for difference in differences)]
     # The first that failed is told as the failure.
-    sick = [one for one in diagnoses if one.word != "within" and one.job.last_status != "Failed"]
+    sick = [one for one in diagnoses if one.word != "within" and not one.job.failed]
     remarks += [f"Job {one.job.job_id}: {one.text}" for one in sick]
     if to_compress:
         remarks.append(f"{to_compress} chunks should be compressed by now and are not.")
@@ -194,8 +196,7 @@ def aggregate_row(policy: AggregatePolicy, read: Readings) -> AggregateRow:
     else:
         kind = "continuous aggregate"
         refresh = " and ".join(job.says for job in jobs if job.kind is Kind.REFRESH) or "no job"
-        if name in read.watermarks:
-            late = behind(wanted, watermark=mark, newest=_newest_of(wanted.source, read), now=read.read_at)
+        late = behind(wanted, unread=read.unread.get(name), now=read.read_at)
     remarks += [f"Job {one.job.job_id}: {one.text}" for one in diagnoses if one.word != "within"]
     if late is not None:
         remarks.append(f"{spell(late)} behind of what {wanted.source} has.")
@@ -219,12 +220,6 @@ def aggregate_row(policy: AggregatePolicy, read: Readings) -> AggregateRow:
     )
 
 
-def _newest_of(source: str, read: Readings) -> datetime | None:
-    """Of an aggregate: as far as it is refreshed. Asking the view itself would compute it."""
-    ages = read.ages.get(source)
-    return ages.newest_at if ages else read.watermarks.get(source)
-
-
 def _diagnoses(jobs: Sequence[Job], read: Readings) -> tuple[Diagnosis, ...]:
     return tuple(
         diagnose(job, now=read.read_at, workers=read.workers, applied_at=applied_at(read, job.relation, job.kind))
@@ -239,7 +234,7 @@ def _last_run(by: str, *, run: RetentionRun | None, jobs: Sequence[Job]) -> tupl
             return None, "nothing was too old yet", None
         return run.finished_at, run.detail, run.detail if run.outcome == Outcome.FAILED else None
     # A columnstore job that fails is as much a failure of this table; the retention's run is the one told.
-    failed = next((job for job in jobs if job.last_status == "Failed"), None)
+    failed = next((job for job in jobs if job.failed), None)
     if failed is not None:
         failure = f"{failed.kind} job {failed.job_id}: {failed.last_error or 'the server kept no message'}"
         return failed.last_run, failure, failure
@@ -248,4 +243,5 @@ def _last_run(by: str, *, run: RetentionRun | None, jobs: Sequence[Job]) -> tupl
         return None, "no job", None
     if retention.last_run is None:
         return None, f"job {retention.job_id} has not run yet", None
-    return retention.last_run, f"job {retention.job_id}: {retention.last_status or 'running'}", None
+    said = "did its work" if retention.failed_after_work else retention.last_status or "running"
+    return retention.last_run, f"job {retention.job_id}: {said}", None

@@ -28,6 +28,7 @@ from timescale.services.edits import (
 from timescale.services.enforcement import RETENTION_BUDGET, enforce_retention
 from timescale.services.grace import read_graces
 from timescale.services.previews import LossRefused, preview_change
+from timescale.services.punctuality import start_overdue_jobs
 from timescale.services.upkeep import DATABASE, RUNS_KEPT, prune_history, take_samples
 
 __all__ = [
@@ -59,6 +60,7 @@ __all__ = [
     "reconcile_policies",
     "request_action",
     "retry_job",
+    "start_overdue_jobs",
     "take_samples",
     "undo_shortening",
     "update_policy",

@@ -54,8 +54,12 @@ AGGREGATES = """SELECT view_name, materialized_only FROM timescaledb_information
 WHERE view_schema = ANY (current_schemas(false)) ORDER BY 1;"""
 VIEWS = """SELECT relname FROM pg_class
 WHERE relkind = 'v' AND relnamespace::regnamespace::name = ANY (current_schemas(false)) ORDER BY 1;"""
-FAILURES = """SELECT job_id, total_failures, last_run_status FROM timescaledb_information.job_stats
-WHERE last_run_status = 'Failed' ORDER BY 1;"""
+# 24000: the job's work was done and committed before; see engine.aspects.
+FAILURES = """SELECT s.job_id, s.total_failures, e.sqlerrcode IS NOT DISTINCT FROM '24000' AS after_work
+FROM timescaledb_information.job_stats s
+LEFT JOIN LATERAL (SELECT sqlerrcode FROM timescaledb_information.job_errors f
+                   WHERE f.job_id = s.job_id ORDER BY f.start_time DESC LIMIT 1) e ON true
+WHERE s.last_run_status = 'Failed' ORDER BY 1;"""
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ def _job_checks(tables: Sequence[WantedTable], views: Sequence[WantedView]) -> I
     yield "columnstore policies", _spelled(after), COLUMNSTORE, lambda rows: _same(after, rows)
     start = {v.view: v.start_offset for v in views}
     yield "refresh policies", _spelled(start), REFRESH, lambda rows: _same(start, rows)
-    yield "jobs succeed", "none whose last run failed", FAILURES, _no_failures
+    yield "jobs succeed", "none whose last run failed before its work was done", FAILURES, _no_failures
 
 
 def _size_checks(edition: Edition, tables: Sequence[WantedTable]) -> Iterator[Question]:
@@ -145,7 +149,11 @@ def _spelled(values: dict[str, Any]) -> str:
 
 
 def _no_failures(rows: Rows) -> tuple[bool, str]:
-    return not rows, ", ".join(f"job {job_id} ({failures} failures)" for job_id, failures, _ in rows) or "none"
+    failed = [f"job {job_id} ({failures} failures)" for job_id, failures, after_work in rows if not after_work]
+    said = ", ".join(failed) or "none"
+    if after := len(rows) - len(failed):
+        said += f"; {after} more did the work and are counted as failed all the same"
+    return not failed, said
 
 
 def _sizes(rows: Rows) -> tuple[bool | None, str]:

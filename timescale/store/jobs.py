@@ -33,14 +33,16 @@ SELECT j.job_id,
        s.job_status,
        COALESCE(s.total_runs, 0),
        COALESCE(s.total_failures, 0),
-       e.in_a_row
+       e.in_a_row,
+       CASE WHEN s.last_run_status = 'Failed' THEN e.code END
 FROM timescaledb_information.jobs j
 LEFT JOIN timescaledb_information.job_stats s USING (job_id)
 LEFT JOIN timescaledb_information.continuous_aggregates ca
   ON (j.hypertable_schema, j.hypertable_name) IN
      ((ca.view_schema, ca.view_name), (ca.materialization_hypertable_schema, ca.materialization_hypertable_name))
 CROSS JOIN LATERAL (
-    SELECT count(*) AS in_a_row, (array_agg(f.err_message ORDER BY f.start_time DESC))[1] AS message
+    SELECT count(*) AS in_a_row, (array_agg(f.err_message ORDER BY f.start_time DESC))[1] AS message,
+           (array_agg(f.sqlerrcode ORDER BY f.start_time DESC))[1] AS code
     FROM timescaledb_information.job_errors f
     WHERE f.job_id = j.job_id AND f.start_time > COALESCE(s.last_successful_finish, '-infinity')
 ) e

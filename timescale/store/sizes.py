@@ -166,6 +166,24 @@ def read_watermarks(connection: BaseDatabaseWrapper) -> dict[str, datetime | Non
     return {view: datetime.fromtimestamp(mark / _MICROSECONDS, tz=UTC) if mark > 0 else None for view, mark in found}
 
 
+def read_first_since(
+    connection: BaseDatabaseWrapper, asked: Mapping[str, tuple[str, str, datetime]]
+) -> dict[str, datetime | None]:
+    """The first row at or after a moment, by name; asked with the relation, quoted, its time column and the moment."""
+    one = sql.SQL(
+        "SELECT {name}::text, (SELECT {c}::timestamp::text FROM {t} WHERE {c} >= {since} ORDER BY {c} LIMIT 1)"
+    )
+    queries = [
+        one.format(name=sql.Literal(name), c=sql.Identifier(column), t=sql.SQL(relation), since=sql.Literal(since))
+        for name, (relation, column, since) in asked.items()
+    ]
+    if not queries:
+        return {}
+    with naming("the rows that aggregates have not read"):
+        found = rows(connection, sql.SQL(" UNION ALL ").join(queries))
+    return {name: moment(datetime.fromisoformat(text)) if text else None for name, text in found}
+
+
 def measure(
     connection: BaseDatabaseWrapper, seen: Catalog, *, tables: Iterable[str], views: Iterable[str]
 ) -> dict[str, Sizes]:

@@ -197,6 +197,9 @@ def _snapshots(overview: Overview) -> Iterator[Finding]:
 def _hypertables(overview: Overview) -> Iterator[Finding]:
     if (hypertables := _fresh(overview.hypertables)) is None:
         return
+    if hypertables.jobs_trouble:
+        text, action = hypertables.jobs_trouble, "Look at the jobs"
+        yield Finding("hypertables/jobs", "attention", text, reverse("jobs"), action)
     for table in hypertables.rows:
         link, key = reverse("hypertables:table", args=[table.policy_id]), f"hypertables/{table.table}"
         yield Finding(key, table.condition, f"{table.table}: {table.why}", link, gettext("Look at its policy and jobs"))
