@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 MINUTES ?= 10  # of make fuzz
 
-.PHONY: demo demo-check test fuzz lint clean
+.PHONY: demo demo-check prove test fuzz lint clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
@@ -13,6 +13,9 @@ demo: $(READY)
 
 demo-check: $(READY)
 	$(BIN)/python manage.py demo --exit-after 75 --json
+
+prove: $(READY)
+	$(BIN)/python manage.py prove
 
 test: $(READY)
 	$(BIN)/python -m pytest

@@ -22,6 +22,7 @@ import pytest
 from timescale.engine.edition import Detection, Edition
 from timescale.store import catalog
 from tradeul_ops.demo.servers import HOST, PostgresServer, ServerError, free_port
+from tradeul_ops.demo.timescale import installed_postgres
 
 # No worker, so no job fires in the middle of a test and no scheduler holds a database; run_job works all the same.
 SETTINGS = {
@@ -77,21 +78,6 @@ class RootedPostgresServer(PostgresServer):
     def stop(self) -> None:
         super().stop()
         shutil.rmtree(self.data.parent, ignore_errors=True)
-
-
-def installed_postgres() -> list[Path]:
-    """The bin folders of installed PostgreSQLs that offer TimescaleDB, newest first."""
-    found = []
-    if pg_config := shutil.which("pg_config"):
-        found.append(Path(subprocess.check_output([pg_config, "--bindir"], text=True).strip()))
-    versions = Path("/usr/lib/postgresql").glob("*/bin")
-    found += sorted(versions, key=lambda folder: int(folder.parent.name), reverse=True)
-    return [folder for folder in dict.fromkeys(found) if (folder / "initdb").exists() and _offers(folder)]
-
-
-def _offers(folder: Path) -> bool:
-    share = subprocess.check_output([folder / "pg_config", "--sharedir"], text=True).strip()
-    return (Path(share) / "extension" / "timescaledb.control").exists()
 
 
 @contextmanager

@@ -60,8 +60,8 @@ FILTERED = (
 class Payloads:
     """Remembers the last rankings, so as to tell what changed in them."""
 
-    def __init__(self, market: Market) -> None:
-        self._market = market
+    def __init__(self, market: Market, *, records_an_entry: int = RECORDS_AN_ENTRY) -> None:
+        self._market, self._records_an_entry = market, records_an_entry
         self._ranks: dict[str, dict[str, int]] = {name: {} for name in RANKINGS}
 
     def entries(self, tick: Tick) -> dict[str, list[Fields]]:
@@ -73,7 +73,7 @@ class Payloads:
         changed = changed[turn:] + changed[:turn]
         scanned = self._market.leaders("score", SCANNED)
         said = {
-            "snapshots:raw": _raw(tick, changed, self._market.records),
+            "snapshots:raw": _raw(tick, changed, self._market.records, count=self._records_an_entry),
             "stream:ranking:deltas": self._ranking_deltas(tick, record),
             "tickers:filtered": _filtered(
                 tick, [s for s in scanned if s in tick.changed] or scanned or changed, record
@@ -122,9 +122,9 @@ class Payloads:
         return rows
 
 
-def _raw(tick: Tick, changed: Sequence[str], records: dict[str, bytes]) -> Iterator[Fields]:
-    for at in range(0, len(changed), RECORDS_AN_ENTRY):
-        some = changed[at : at + RECORDS_AN_ENTRY]
+def _raw(tick: Tick, changed: Sequence[str], records: dict[str, bytes], *, count: int) -> Iterator[Fields]:
+    for at in range(0, len(changed), count):
+        some = changed[at : at + count]
         data = b"[" + b",".join(records[symbol] for symbol in some) + b"]"
         yield {"timestamp": _ms(tick.at), "count": len(some), "data": data}
 

@@ -5,18 +5,17 @@ from __future__ import annotations
 import contextlib
 import fcntl
 import os
-import re
 import secrets
 import shutil
-import signal
 import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from tradeul_ops.demo.child import Child
 from tradeul_ops.demo.servers import (
     HOST,
     PostgresServer,
@@ -32,7 +31,6 @@ from tradeul_ops.demo.servers import (
 ROOT = Path(__file__).resolve().parent.parent.parent
 OPERATOR = "operator"
 READY_SECONDS = 30.0
-STOP_SECONDS = 15.0
 POSTGRES_PORT, DATA_PORT, BROKER_PORT = 15432, 16379, 16380
 DATA_MAXMEMORY = "512mb"  # a ceiling to measure against; noeviction, as streams want it
 
@@ -54,47 +52,24 @@ BACKGROUND = {
     "market": (sys.executable, "manage.py", "market"),
 }
 COLOURS = {"web": 36, "worker": 32, "beat": 35, "market": 33, "demo": 1}
-ERROR_LINE = re.compile(r"\b(ERROR|CRITICAL)\b|^Traceback \(most recent call last\)")
 URL_VARIABLES = ("DATABASE_URL", "REDIS_URL", "CELERY_BROKER_URL")
-
-
-@dataclass
-class Child:
-    """One process of ours and its log: printed with its name before each line, kept where a line says ERROR."""
-
-    name: str
-    process: subprocess.Popen[str]
-    errors: list[str] = field(default_factory=list)
-
-    def pump(self, say: Callable[[str, str], None]) -> None:
-        assert self.process.stdout is not None
-        for line in self.process.stdout:
-            line = line.rstrip()
-            if ERROR_LINE.search(line):
-                self.errors.append(line)
-            say(self.name, line)
-
-    def stop(self) -> None:
-        """SIGTERM to the process, and after a while SIGKILL to its whole group."""
-        if self.process.poll() is None:
-            self.process.terminate()
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                self.process.wait(STOP_SECONDS)
-        with contextlib.suppress(ProcessLookupError):
-            os.killpg(self.process.pid, signal.SIGKILL)
-        self.process.wait()
 
 
 @dataclass
 class Stack:
     """`directory` keeps the servers' data, the passwords and `env`; a second start on it goes on from there.
 
-    A `web_port` of 0 takes free ports for everything; `fresh` deletes what an earlier run left.
+    A `web_port` of 0 takes free ports for everything; `fresh` deletes what an earlier run left. `parts`: which of the
+    processes run; `market`: further words for its command line; `given`: where addresses of servers are looked for.
     """
 
     directory: Path
     web_port: int
     fresh: bool = False
+    parts: tuple[str, ...] = ("web", *BACKGROUND)
+    market: tuple[str, ...] = ()
+    given: Mapping[str, str] = field(default_factory=lambda: os.environ)
+    postgres: Callable[[Path, int], PostgresServer] = PostgresServer
     children: list[Child] = field(default_factory=list, init=False)
     environment: dict[str, str] = field(default_factory=dict, init=False)
     _servers: list[PostgresServer | ValkeyServer] = field(default_factory=list, init=False)
@@ -126,6 +101,12 @@ class Stack:
     def child(self, name: str) -> Child:
         return next(child for child in self.children if child.name == name)
 
+    @property
+    def servers(self) -> dict[str, PostgresServer | ValkeyServer]:
+        """The embedded ones, by the variable that holds their address."""
+        names = {"postgres": "DATABASE_URL", "redis-data": "REDIS_URL", "redis-broker": "CELERY_BROKER_URL"}
+        return {names[server.directory.name]: server for server in self._servers}
+
     def dead_child(self) -> Child | None:
         return next((child for child in self.children if child.process.poll() is not None), None)
 
@@ -142,36 +123,45 @@ class Stack:
         self._free_ports = self.web_port == 0
         if self._free_ports:
             self.web_port = free_port()
-        check_port(self.web_port, wanted_for="the web pages", change_with="manage.py demo --port NUMBER")
+        if "web" in self.parts:
+            check_port(self.web_port, wanted_for="the web pages", change_with="manage.py demo --port NUMBER")
         self._start_servers()
         self.environment = {**os.environ, **self._settings()}
         with self._step("schema"):
-            self._manage("migrate", "--verbosity", "0")
-        with self._step(f"account “{OPERATOR}”"):
-            self._make_operator()
-        with self._step("web, worker, beat, market"):
-            bind = f"{HOST}:{self.web_port}"
-            self._spawn("web", *WEB, "--bind", bind)
+            self.manage("migrate", "--verbosity", "0")
+        if "web" in self.parts:
+            with self._step(f"account “{OPERATOR}”"):
+                self._make_operator()
+        if self.parts:
+            self.start(*self.parts)
+
+    def start(self, *parts: str) -> None:
+        """Processes that do not run yet; returns when the pages answer, if they are among them."""
+        with self._step(", ".join(parts)):
+            if "web" in parts:
+                self._spawn("web", *WEB, "--bind", f"{HOST}:{self.web_port}")
             for name, command in BACKGROUND.items():
-                self._spawn(name, *command)
-            self._wait_for_web()
+                if name in parts:
+                    self._spawn(name, *command, *(self.market if name == "market" else ()))
+            if "web" in parts:
+                self._wait_for_web()
 
     def _start_servers(self) -> None:
         def port(default: int) -> int:
             return free_port() if self._free_ports else default
 
-        if "DATABASE_URL" in os.environ:
-            check_postgres("DATABASE_URL", os.environ["DATABASE_URL"])
+        if "DATABASE_URL" in self.given:
+            check_postgres("DATABASE_URL", self.given["DATABASE_URL"])
         else:
-            self._start_server(PostgresServer(self.directory / "postgres", port(POSTGRES_PORT)), "PostgreSQL")
+            self._start_server(self.postgres(self.directory / "postgres", port(POSTGRES_PORT)), "PostgreSQL")
         data_options = {"maxmemory": DATA_MAXMEMORY, "maxmemory-policy": "noeviction"}
-        if "REDIS_URL" in os.environ:
-            check_redis("REDIS_URL", os.environ["REDIS_URL"])
+        if "REDIS_URL" in self.given:
+            check_redis("REDIS_URL", self.given["REDIS_URL"])
         else:
             server = ValkeyServer(self.directory / "redis-data", port(DATA_PORT), options=data_options)
             self._start_server(server, "Valkey for the data")
-        if "CELERY_BROKER_URL" in os.environ:
-            check_redis("CELERY_BROKER_URL", os.environ["CELERY_BROKER_URL"])
+        if "CELERY_BROKER_URL" in self.given:
+            check_redis("CELERY_BROKER_URL", self.given["CELERY_BROKER_URL"])
         else:
             server = ValkeyServer(self.directory / "redis-broker", port(BROKER_PORT))
             self._start_server(server, "Valkey for the tasks")
@@ -191,11 +181,8 @@ class Stack:
             "BEAT_SCHEDULE_FILE": str(self.directory / "beat-schedule"),
             "PYTHONUNBUFFERED": "1",
         }
-        for server in self._servers:
-            if isinstance(server, PostgresServer):
-                settings["DATABASE_URL"] = server.url
-            else:
-                settings["REDIS_URL" if server.directory.name == "redis-data" else "CELERY_BROKER_URL"] = server.url
+        settings |= {name: self.given[name] for name in URL_VARIABLES if name in self.given}
+        settings |= {name: server.url for name, server in self.servers.items()}
         file = self.directory / "env"
         file.touch(mode=0o600)
         file.write_text("".join(f"{name}={value}\n" for name, value in settings.items()))
@@ -213,20 +200,22 @@ class Stack:
         return file.read_text()
 
     def _make_operator(self) -> None:
-        self._manage("operator", OPERATOR, input_=self.operator_password)
+        self.manage("operator", OPERATOR, input_=self.operator_password)
 
-    def _manage(self, *words: str, input_: str = "") -> None:
+    def manage(self, *words: str, input_: str = "", allowed: tuple[int, ...] = (0,), **variables: str) -> str:
+        """What `manage.py` printed, with `variables` in its environment. Raises ServerError for another exit code."""
         done = subprocess.run(
             [sys.executable, "manage.py", *words],
             cwd=ROOT,
-            env=self.environment,
+            env={**self.environment, **variables},
             input=input_,
             capture_output=True,
             text=True,
             check=False,
         )
-        if done.returncode:
+        if done.returncode not in allowed:
             raise ServerError(f"manage.py {words[0]} failed: {(done.stderr or done.stdout).strip().splitlines()[-1]}")
+        return done.stdout
 
     def _spawn(self, name: str, *command: str) -> None:
         process = subprocess.Popen(
