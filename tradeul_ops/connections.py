@@ -10,9 +10,10 @@ import redis
 from django.conf import settings
 from django.core.signals import setting_changed
 from redis.backoff import NoBackoff
-from redis.cluster import RedisCluster
 from redis.exceptions import RedisClusterException
 from redis.retry import Retry
+
+from tradeul_ops.readings import Watched, WatchedCluster
 
 # RESP2: XREAD and XINFO answer in one shape on every server and client version. Set to 3, redis-py
 # turns XREAD's list into a dict; left unset, it differs between its versions.
@@ -21,7 +22,7 @@ CONNECT_SECONDS = 2.0
 ANSWER_SECONDS = 5.0
 
 
-class LateCluster(RedisCluster):
+class LateCluster(WatchedCluster):
     """A cluster's client that connects at its first command, as a single server's does; the usual one in __init__.
 
     A page that is asked for while the cluster is away then meets that where it meets every other error of Redis.
@@ -61,7 +62,7 @@ def client(url: str, **options: Any) -> redis.Redis:
     if scheme.endswith("+cluster"):
         cluster: Any = LateCluster(f"{scheme.removesuffix('+cluster')}://{rest}", **kwargs)
         return cluster  # type: ignore[no-any-return]  # it answers the same commands; redis-py gives them no common type
-    return redis.Redis.from_url(url, retry=Retry(NoBackoff(), 1), **kwargs)
+    return Watched.from_url(url, retry=Retry(NoBackoff(), 1), **kwargs)
 
 
 @functools.cache

@@ -20,7 +20,7 @@ from redis.cluster import RedisCluster
 
 @dataclass(frozen=True, slots=True)
 class Reading:
-    """One round trip. `server` is redis or postgresql; `node` its address without user and password.
+    """One round trip. `server` is Redis or PostgreSQL; `node` its address without user and password.
 
     `statements` as they were sent: the words of commands, or SQL with its values in place.
     """
@@ -57,6 +57,19 @@ class Watched(redis.Redis):
     def pipeline(self, *args: Any, **options: Any) -> Any:
         return _watched_pipeline(self, super().pipeline(*args, **options))
 
+    def noted(self, statements: Sequence[tuple[Any, ...]]) -> Callable[[], None]:
+        """For who sends over a connection of this client's pool: to be called when the answers are there."""
+        found = _open.get()
+        if found is None:
+            return _nothing
+        started, at = time.perf_counter(), datetime.now(tz=UTC)
+
+        def answered() -> None:
+            took = (time.perf_counter() - started) * 1000
+            found.append(Reading("Redis", _node(self, statements), tuple(statements), at, took))
+
+        return answered
+
 
 class WatchedCluster(RedisCluster):
     """The same for a cluster; its node is the one that has the first key."""
@@ -65,7 +78,11 @@ class WatchedCluster(RedisCluster):
         return _timed(self, (args,), super().execute_command, *args, **options)
 
     def pipeline(self, *args: Any, **options: Any) -> Any:
-        return _watched_pipeline(self, super().pipeline(*args, **options))
+        return _watched_pipeline(self, super().pipeline(*args, **options))  # type: ignore[no-untyped-call]
+
+
+def _nothing() -> None:
+    """Nobody wants to know."""
 
 
 def _watched_pipeline(client: Any, pipe: Any) -> Any:
@@ -91,12 +108,12 @@ def _timed(
         return call(*args, **options)
     finally:
         took = (time.perf_counter() - started) * 1000
-        found.append(Reading("redis", _node(client, statements), tuple(statements), at, took))
+        found.append(Reading("Redis", _node(client, statements), tuple(statements), at, took))
 
 
 def _node(client: Any, statements: Sequence[tuple[Any, ...]]) -> str:
     if isinstance(client, RedisCluster):
-        nodes = client.get_primaries()
+        nodes = client.get_primaries()  # type: ignore[no-untyped-call]
         return ", ".join(f"{node.host}:{node.port}" for node in nodes)
     known = client.connection_pool.connection_kwargs
     where = known.get("path") or f"{known.get('host', 'localhost')}:{known.get('port', 6379)}"
@@ -114,4 +131,4 @@ def _record_sql(execute: Callable[..., Any], sql: Any, params: Any, many: bool, 
         took = (time.perf_counter() - started) * 1000
         known = context["connection"].settings_dict
         node = f"{known['HOST'] or 'local socket'}:{known['PORT'] or 5432}/{known['NAME']}"
-        found.append(Reading("postgresql", node, ((sql, params),), at, took))
+        found.append(Reading("PostgreSQL", node, ((sql, params),), at, took))

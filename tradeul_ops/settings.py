@@ -95,6 +95,7 @@ MIDDLEWARE = [
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
     "django_htmx.middleware.HtmxMiddleware",
     "tradeul_ops.console.zones.show_in_zone",
+    "tradeul_ops.console.explain.explain",
     "tradeul_ops.console.middleware.DatabaseAway",
     "tradeul_ops.console.middleware.TextUnstorable",
     "axes.middleware.AxesMiddleware",

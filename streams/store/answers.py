@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
@@ -39,22 +39,25 @@ def answers(client: Client, lots: Iterable[Sequence[Words]]) -> Iterator[Any]:
             yield from pipe.execute(raise_on_error=False)
         return
     connection = client.connection_pool.get_connection()
-    under_way: deque[int] = deque()
+    under_way: deque[tuple[int, Callable[[], None]]] = deque()
+    noted: Callable[[Sequence[Words]], Callable[[], None]] = getattr(client, "noted", _not_noted)
 
     def send() -> None:
         if lot := next(rest, None):
             connection.send_packed_command(connection.pack_commands(lot))
-            under_way.append(len(lot))
+            under_way.append((len(lot), noted(lot)))
 
     try:
         send()
         while under_way:
             send()
-            for _ in range(under_way.popleft()):
+            number, answered = under_way.popleft()
+            for _ in range(number):
                 try:
                     yield connection.read_response()
                 except ResponseError as error:
                     yield error
+            answered()
     except BaseException:
         connection.disconnect()  # with answers that nobody will read
         raise
@@ -79,6 +82,11 @@ def answers_of(client: Client, code: Script, lots: Iterable[Sequence[KeyAndArgs]
             except ResponseError as error:
                 answer = error
         yield answer
+
+
+def _not_noted(lot: Sequence[Words]) -> Callable[[], None]:
+    """Of a client that keeps no list of what it sent; one that does is told when the answers are there."""
+    return lambda: None
 
 
 def in_lots(calls: Iterable[Any]) -> Iterator[Sequence[Any]]:

@@ -31,8 +31,8 @@ PAGES = {
     "processes": "overview",
     "saved": "overview",
 }
-# TimescaleDB's own figures: PostgreSQL alone is not asked for them.
-NEEDS_TIMESCALE = {"tables.jobs"}
+# PostgreSQL alone is not asked for TimescaleDB's own figures, nor Redis for the keys of what was never built.
+NOT_HERE = {"tables.jobs", "snapshots.stored"}
 
 
 @pytest.fixture
@@ -51,7 +51,7 @@ def statements(answer: bytes) -> list[str]:
     return [html.unescape(found) for found in re.findall(r'<pre class="sql">(.*?)</pre>', answer.decode(), re.DOTALL)]
 
 
-@pytest.mark.parametrize("name", sorted(EXPLANATIONS.keys() - NEEDS_TIMESCALE))
+@pytest.mark.parametrize("name", sorted(EXPLANATIONS.keys() - NOT_HERE))
 def test_each_figure_names_what_it_is_made_of(ana: Client, raw: StreamLimit, name: str) -> None:
     page = reverse(PAGES[name.partition(".")[0]])
     answer = ana.get(page, {"explain": name}, headers=HTMX)
@@ -113,8 +113,8 @@ def test_neither_a_password_nor_who_asks_is_shown(ana: Client, raw: StreamLimit)
 def test_the_node_of_an_address_with_a_password_is_its_host_and_port(redis: redis_library.Redis) -> None:
     known = redis.connection_pool.connection_kwargs
     asking = make_client(f"redis://default:hunter2@{known['host']}:{known['port']}/0")
-    with readings.recording() as found, pytest.raises(redis_library.RedisError):
-        asking.get("x")  # a server without a password refuses one
+    with readings.recording() as found:
+        asking.get("x")
     asking.close()
     assert [(one.node, one.statements) for one in found] == [(f"{known['host']}:{known['port']}/0", (("GET", "x"),))]
 

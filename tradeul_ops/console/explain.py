@@ -60,11 +60,10 @@ class Explained:
 
     @property
     def commands(self) -> list[str]:
-        return [
-            command.format(of=shlex.quote(self.of))
-            for command in self.about.commands
-            if self.of or "{of}" not in command
-        ]
+        """Whole lines for a shell; those about a stream where one is meant."""
+        node = next((reading.node for reading in self.readings if reading.server == "Redis"), "")
+        asked = [command for command in self.about.commands if self.of or "{of}" not in command]
+        return [f"{_client(node)} {command.format(of=shlex.quote(self.of))}" for command in asked if node]
 
     @property
     def took_ms(self) -> float:
@@ -73,14 +72,13 @@ class Explained:
 
     def _of(self, reading: Reading) -> Iterator[Asked]:
         for words in reading.statements:
-            script = _script(words) if reading.server == "redis" else ""
-            text = _command(words, reading.node) if reading.server == "redis" else _sql(*words)
+            script = _script(words) if reading.server == "Redis" else ""
+            text = _command(words, reading.node) if reading.server == "Redis" else _sql(*words)
             said = f"{text} {script}"
             if any(word in text for word in NO_FIGURE) or not self._wanted(said, words, script):
                 continue
-            yield Asked(
-                reading.server, reading.node, text, script, reading.at, reading.took_ms, len(reading.statements)
-            )
+            together = len(reading.statements)
+            yield Asked(reading.server, reading.node, text, script, reading.at, reading.took_ms, together)
 
     def _wanted(self, said: str, words: Sequence[Any], script: str) -> bool:
         if self.about.made_of and not any(word in said for word in self.about.made_of):
@@ -106,11 +104,14 @@ def explain(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[Ht
     return middleware
 
 
-def _command(words: Sequence[Any], node: str) -> str:
+def _client(node: str) -> str:
     where, _, number = node.partition("/")
-    host, _, port = where.rpartition(":")
-    address = f"-h {host} -p {port}" + (f" -n {number}" if number not in ("", "0") else "")
-    return f"redis-cli {address} " + " ".join(_quoted(word) for word in _split(words))
+    host, _, port = where.partition(",")[0].rpartition(":")
+    return f"redis-cli -h {host} -p {port}" + (f" -n {number}" if number not in ("", "0") else "")
+
+
+def _command(words: Sequence[Any], node: str) -> str:
+    return " ".join((_client(node), *(_quoted(word) for word in _split(words))))
 
 
 def _split(words: Sequence[Any]) -> Iterator[Any]:
@@ -131,7 +132,8 @@ def _word(word: Any) -> str:
 
 def _sql(sql: Any, params: Any) -> str:
     """With its values in place, as psql takes it."""
-    return dedent(str(connection.ops.compose_sql(sql, params or None))).strip()
+    operations: Any = connection.ops  # PostgreSQL's alone has compose_sql
+    return dedent(str(operations.compose_sql(sql, params or None))).strip()
 
 
 def _script(words: Sequence[Any]) -> str:

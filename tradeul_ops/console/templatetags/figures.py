@@ -8,6 +8,7 @@ from typing import Any
 from django import template
 from django.utils import timezone
 from django.utils.html import format_html
+from django.utils.http import urlencode
 from django.utils.translation import gettext, gettext_lazy
 
 from tradeul_ops.console.zones import spell_offset
@@ -109,6 +110,16 @@ def moment(value: datetime | None, now: datetime) -> str:
         return gettext("never")
     there = timezone.localtime(value)
     return clock(value) if there.date() == timezone.localtime(now).date() else f"{there:%Y-%m-%d %H:%M:%S}"
+
+
+@register.simple_tag
+def explain(name: str, of: str = "") -> str:
+    """The link beside a figure that opens what it is made of; see console.explanations. Works without a script."""
+    query = urlencode({"explain": name, "of": of} if of else {"explain": name})
+    if name == "page":
+        return format_html('<a class="explain whole" href="?{}">{}</a>', query, gettext("How these numbers were read"))
+    said = gettext("Where this comes from")
+    return format_html('<a class="explain" href="?{}" title="{}" aria-label="{}">?</a>', query, said, said)
 
 
 @register.simple_tag

@@ -128,6 +128,46 @@ document.addEventListener("input", (event) => {
   }
 });
 
+// --- where a number comes from: the link beside it opens a drawer; a click on a number opens that of its column
+const drawer = document.getElementById("explain");
+let explainedFrom = null;
+function openDrawer(href, from) {
+  explainedFrom = from;
+  htmx.ajax("GET", href, { target: "#explain", swap: "innerHTML" });
+}
+function closeDrawer() {
+  drawer.replaceChildren();
+  if (explainedFrom && explainedFrom.isConnected) explainedFrom.focus();
+}
+function columnsLink(cell) {
+  const heading = cell.closest("table").tHead?.rows[0]?.cells[cell.cellIndex];
+  const of = cell.parentElement.dataset.of;
+  const link = heading?.querySelector("a.explain");
+  return link && link.getAttribute("href") + (of ? `&of=${encodeURIComponent(of)}` : "");
+}
+function showCopies() {
+  if (navigator.clipboard) for (const button of drawer.querySelectorAll("[data-copy]")) button.hidden = false;
+}
+if (drawer) {
+  document.addEventListener("click", (event) => {
+    const link = event.target.closest("a.explain");
+    const cell = event.target.closest("td.number");
+    if (link && !event.ctrlKey && !event.metaKey) { event.preventDefault(); openDrawer(link.getAttribute("href"), link); }
+    else if (cell && !event.target.closest("a, button, input, form") && !getSelection().toString()) {
+      const href = columnsLink(cell);
+      if (href) openDrawer(href, null);
+    }
+  });
+  drawer.addEventListener("htmx:afterSwap", () => { showCopies(); document.getElementById("explained")?.focus(); });
+  drawer.addEventListener("click", (event) => {
+    if (event.target.closest("[data-close]")) { event.preventDefault(); closeDrawer(); }
+    const button = event.target.closest("[data-copy]");
+    if (button) navigator.clipboard.writeText(button.previousElementSibling.textContent).then(() => button.classList.add("copied"));
+  });
+  document.addEventListener("keydown", (event) => { if (event.key === "Escape" && drawer.firstElementChild) closeDrawer(); });
+  showCopies();
+}
+
 // --- what a person opened stays open when a poll draws its part again
 let opened = [];
 if (live) {
