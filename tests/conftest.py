@@ -59,6 +59,23 @@ def postgres_url(tmp_path_factory: pytest.TempPathFactory, docker_answers: bool)
 
 
 @pytest.fixture(scope="session")
+def community_url(tmp_path_factory: pytest.TempPathFactory, docker_answers: bool) -> Iterator[str]:
+    """TimescaleDB of the Community edition; skips where there is none."""
+    from tests.timescale.servers import Edition, timescale_server
+
+    with timescale_server(Edition.COMMUNITY, tmp_path_factory.mktemp("community"), docker_answers) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def apache_url(tmp_path_factory: pytest.TempPathFactory, docker_answers: bool) -> Iterator[str]:
+    from tests.timescale.servers import Edition, timescale_server
+
+    with timescale_server(Edition.APACHE, tmp_path_factory.mktemp("apache"), docker_answers) as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
 def django_db_modify_db_settings(postgres_url: str) -> None:
     from django.db import connections as databases
 

@@ -13,6 +13,7 @@ from redis.backoff import NoBackoff
 from redis.exceptions import RedisClusterException
 from redis.retry import Retry
 
+from tradeul_ops.answering import AnsweringConnection, AnsweringSSLConnection
 from tradeul_ops.readings import Watched, WatchedCluster
 
 # RESP2: XREAD and XINFO answer in one shape on every server and client version. Set to 3, redis-py
@@ -50,19 +51,24 @@ class LateCluster(WatchedCluster):
 
 
 def client(url: str, **options: Any) -> redis.Redis:
-    """A client that answers bytes, gives up in seconds and never waits to try again: the next tick does that."""
+    """A client that answers bytes, gives up in seconds and never tries again: the next tick does that.
+
+    Not even once, at once: of a call whose answer got lost nobody knows whether it was carried out, and a trim that is
+    sent again hides what the first one took. A connection that a restart has closed is noticed before it is used.
+    """
     kwargs: dict[str, Any] = {
         "protocol": PROTOCOL,
         "socket_connect_timeout": CONNECT_SECONDS,
         "socket_timeout": ANSWER_SECONDS,
         "client_name": "tradeul_ops",
+        "connection_class": AnsweringSSLConnection if url.startswith("rediss") else AnsweringConnection,
         **options,
     }
     scheme, _, rest = url.partition("://")
     if scheme.endswith("+cluster"):
         cluster: Any = LateCluster(f"{scheme.removesuffix('+cluster')}://{rest}", **kwargs)
         return cluster  # type: ignore[no-any-return]  # it answers the same commands; redis-py gives them no common type
-    return Watched.from_url(url, retry=Retry(NoBackoff(), 1), **kwargs)
+    return Watched.from_url(url, retry=Retry(NoBackoff(), 0), **kwargs)
 
 
 @functools.cache

@@ -60,6 +60,8 @@ def record_trims(
         stream = trimming.trim.stream
         if trimming.trimmed:
             run = _run(trimming, sizes.get(stream), now=now)
+            if trimming.unanswered and stream in begun:
+                run.detail += " Its last call got no answer: what that one took is not known."
             if run.forced:
                 logger.warning("%s", run.detail)
             _unrecorded.append((run, begun.get(stream)))
@@ -78,7 +80,7 @@ def _run(trimming: Trimming, bytes_after: int | None, *, now: datetime) -> TrimR
         finished_at=now + timedelta(microseconds=trimming.duration_us),
         outcome=Outcome.DONE if trimming.done else Outcome.PARTIAL,
         length_before=trim.length,
-        length_after=trimming.length,
+        length_after=None if trimming.unanswered else trimming.length,
         bytes_before=trim.bytes,
         bytes_after=bytes_after,
         trimmed=trimming.trimmed,

@@ -13,23 +13,10 @@ from django.db.backends.base.base import BaseDatabaseWrapper
 from django.db.utils import load_backend
 
 from tests.timescale.operating import QUOTED, run, sql
-from tests.timescale.servers import new_database, timescale_server
+from tests.timescale.servers import new_database
 from timescale.engine.edition import Edition
 from timescale.operations import CreateExtension
 from timescale.store import catalog
-
-
-@pytest.fixture(scope="session")
-def community_url(tmp_path_factory, docker_answers: bool) -> Iterator[str]:
-    with timescale_server(Edition.COMMUNITY, tmp_path_factory.mktemp("community"), docker_answers) as url:
-        yield url
-
-
-@pytest.fixture(scope="session")
-def apache_url(tmp_path_factory, docker_answers: bool) -> Iterator[str]:
-    with timescale_server(Edition.APACHE, tmp_path_factory.mktemp("apache"), docker_answers) as url:
-        yield url
-
 
 EDITIONS = [
     pytest.param("plain", id="plain"),

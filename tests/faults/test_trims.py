@@ -7,9 +7,8 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,11 +18,11 @@ from django.db import connection
 from streams import services, store
 from streams.engine.plan import plan_trim
 from streams.engine.trimming import Trimming
-from streams.models import Stream, StreamLimit, TrimRun
+from streams.models import Stream, TrimRun
 from tests.streams.factories import fill, make_group, make_limit, make_row
 from tests.streams.test_producer import publish, soft
 from tradeul_ops import connections
-from tradeul_ops.demo.servers import ValkeyServer, free_port
+from tradeul_ops.demo.servers import ValkeyServer
 from tradeul_ops.runs import Outcome
 
 Redis = redis_library.Redis
@@ -52,21 +51,6 @@ def later(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
 
 
-@pytest.fixture
-def no_limits(transactional_db: None) -> None:
-    StreamLimit.objects.all().delete()
-
-
-@pytest.fixture
-def server(tmp_path: Path, settings: Any) -> Iterator[ValkeyServer]:
-    """One to be stopped; settings point at it."""
-    own = ValkeyServer(tmp_path / "own", free_port(), options={"save": "300 1"})
-    own.start()
-    settings.REDIS_URL = own.url
-    yield own
-    own.stop()
-
-
 def killed_in_the_middle(redis_url: str) -> None:
     """A worker process, by kill -9, between two bites of a trim."""
     database = connection.settings_dict
@@ -87,7 +71,11 @@ def killed_in_the_middle(redis_url: str) -> None:
 def test_a_worker_killed_in_the_middle_of_a_trim(
     redis: Redis, redis_url: str, no_limits: None, wait_until: Wait
 ) -> None:
-    """The next sweep goes on with it: nobody has to free a lock, and no turn is lost for longer than an interval."""
+    """Says: nothing of this trim; the overview names the worker once it is silent for 15 s.
+    Recovers: at the next sweep (5 s), which nobody's lock keeps waiting; no turn is lost for longer than an
+    interval.
+    Keeps: what groups need; the record tells what the next worker took, and not what the dead one did.
+    """
     make_row("long", due_at=NOW - timedelta(seconds=1))
     make_row("a little long", due_at=NOW)
     fill(redis, "long", 5000)
@@ -108,7 +96,11 @@ def test_a_worker_killed_in_the_middle_of_a_trim(
 def test_a_worker_killed_while_it_took_what_a_group_needs(
     redis: Redis, redis_url: str, no_limits: None, wait_until: Wait
 ) -> None:
-    """At the ceiling: what went then nobody can say any more, but that it went is on record."""
+    """Says: in the stream's history: “Began to trim …: … above its ceiling. Unless it is under way, what went is not
+    known”.
+    Recovers: at the next sweep (5 s).
+    Keeps: what lies below the ceiling; that something above it went is on record.
+    """
     make_row("orders", due_at=NOW)
     fill(redis, "orders", 6000)
     make_group(redis, "orders", "pricing")
@@ -142,6 +134,10 @@ def in_the_middle(monkeypatch: pytest.MonkeyPatch, fault: Callable[[], object], 
 
 
 def test_scripts_are_flushed_in_the_middle_of_a_trim(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Says: nothing.
+    Recovers: at once, within the same trim.
+    Keeps: what groups need.
+    """
     fill(redis, "orders", 5000)
     make_group(redis, "orders", "scanner", read=3000, acknowledged=3000)
     bites = in_the_middle(monkeypatch, redis.script_flush)
@@ -152,6 +148,10 @@ def test_scripts_are_flushed_in_the_middle_of_a_trim(redis: Redis, monkeypatch: 
 
 
 def test_redis_restarts_in_the_middle_of_a_trim(server: ValkeyServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Says: nothing.
+    Recovers: at once, where it is back before the next call; else at the next sweep.
+    Keeps: what groups need, and what is pending.
+    """
     client = connections.data_redis()
     fill(client, "orders", 5000)
     make_group(client, "orders", "scanner", read=3000, acknowledged=2900)
@@ -171,6 +171,10 @@ def test_redis_restarts_in_the_middle_of_a_trim(server: ValkeyServer, monkeypatc
 def test_redis_goes_away_in_the_middle_of_a_sweep(
     server: ValkeyServer, no_limits: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    """Says: in the history an outage, and of the stream what went before it.
+    Recovers: at the next sweep (5 s) after it is back.
+    Keeps: the stream's turn, which is given back; the records of both sweeps add up to what went.
+    """
     make_row("orders", due_at=NOW)
     fill(connections.data_redis(), "orders", 5000)
     in_the_middle(monkeypatch, server.stop)
@@ -193,6 +197,10 @@ def planned(client: Redis, **changes: Any) -> Trimming:
 
 
 def test_a_full_server_is_rescued_by_the_next_sweep(server: ValkeyServer, no_limits: None) -> None:
+    """Says: the trim, with what it freed.
+    Recovers: at the next sweep (5 s); XADD works again after it.
+    Keeps: what the limit lets stay.
+    """
     client = connections.data_redis()
     make_row("orders", due_at=NOW)
     fill(client, "orders", 20_000, size=1024)
@@ -206,6 +214,10 @@ def test_a_full_server_is_rescued_by_the_next_sweep(server: ValkeyServer, no_lim
 
 
 def test_two_beats_send_every_sweep_twice(redis: Redis, no_limits: None) -> None:
+    """Says: each trim once.
+    Recovers: there is nothing to recover: one of two sweeps at a time does the work.
+    Keeps: one record a trim, and one turn an interval.
+    """
     for n in range(5):
         make_row(f"orders:{n}", due_at=NOW)
         fill(redis, f"orders:{n}", 2000)
@@ -230,6 +242,10 @@ def test_two_beats_send_every_sweep_twice(redis: Redis, no_limits: None) -> None
 
 
 def test_limits_that_vanish_are_published_again(redis: Redis, no_limits: None) -> None:
+    """Says: nothing; producers keep the limits that they hold.
+    Recovers: within 30 s, by beat.
+    Keeps: every limit, as its row has it.
+    """
     make_row("orders", 500)
     assert services.publish_limits() == 1
     before = store.read_published(redis).limits
@@ -241,6 +257,10 @@ def test_limits_that_vanish_are_published_again(redis: Redis, no_limits: None) -
 
 @pytest.mark.parametrize("version", [b"7", b"", b"\xff", b"-1", b"1e9"])
 def test_garbage_among_the_published_limits_is_put_right(redis: Redis, no_limits: None, version: bytes) -> None:
+    """Says: nothing.
+    Recovers: within 30 s, by beat.
+    Keeps: every limit, as its row has it; the version stays a number that grows.
+    """
     make_row("orders", 500)
     services.publish_limits()
     before = store.read_published(redis).limits

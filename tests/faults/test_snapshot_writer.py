@@ -88,6 +88,10 @@ def killed_while_it_writes(url: str, cut: Cut, manager: sync.SnapshotManager, re
 def test_a_killed_writer_leaves_a_whole_chain(
     redis: redis_library.Redis, redis_url: str, write: str, where: str
 ) -> None:
+    """Says: the last whole snapshot and its age.
+    Recovers: when the next writer starts: it publishes a full.
+    Keeps: readers have the state before the write or after it, at whichever byte the writer died.
+    """
     clock = Clock()
 
     def new_manager() -> sync.SnapshotManager:

@@ -18,7 +18,6 @@ from streams.producer import RedisStreamManager, StreamProducer
 from tests.streams.tcp_proxy import Proxy
 from tests.streams.test_producer import becomes, heard, publish, soft
 from tests.streams.test_producer_aio import until
-from tradeul_ops import connections
 
 Redis = redis_library.Redis
 Wait = Callable[..., None]
@@ -32,9 +31,18 @@ def proxy(redis: Redis, redis_url: str) -> Iterator[Proxy]:
         yield between
 
 
+def of_a_service(url: str) -> Redis:
+    """A client as services have it; the console's own does not ask again soon where nothing answered."""
+    return Redis.from_url(url)
+
+
 def test_a_subscription_that_hangs_without_an_error(redis: Redis, proxy: Proxy, wait_until: Wait) -> None:
+    """Says: the producer, with the version of the limits that it holds.
+    Recovers: within 3 s: limits are read every 1.5 s, whatever is heard.
+    Keeps: limits in force.
+    """
     publish(redis, soft(200))
-    with connections.client(proxy.url) as client, StreamProducer(client, trim=False) as producer:
+    with of_a_service(proxy.url) as client, StreamProducer(client, trim=False) as producer:
         wait_until(lambda: heard(redis), "it listens")
         proxy.hang()
         publish(redis, soft(20))
@@ -44,6 +52,10 @@ def test_a_subscription_that_hangs_without_an_error(redis: Redis, proxy: Proxy, 
 
 
 def test_a_subscription_that_hangs_by_asyncio(redis: Redis, proxy: Proxy) -> None:
+    """Says: the producer, with the version of the limits that it holds.
+    Recovers: within 3 s.
+    Keeps: limits in force.
+    """
     publish(redis, soft(200))
 
     async def hang() -> None:
@@ -71,6 +83,10 @@ def test_a_subscription_that_hangs_by_asyncio(redis: Redis, proxy: Proxy) -> Non
 def test_garbage_changes_no_limit_and_the_next_edit_does(
     redis: Redis, wait_until: Wait, garbage: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
+    """Says: nothing; the producer warns in its log.
+    Recovers: at the next edit, or when beat publishes again (30 s).
+    Keeps: the limits that were in force before the garbage.
+    """
     publish(redis, soft(20))
     with StreamProducer(redis, trim=False) as producer, caplog.at_level(logging.WARNING):
         producer.xadd_many("orders", ({"n": n} for n in range(50)))

@@ -32,6 +32,10 @@ def full(tmp_path: Path) -> Iterator[redis_library.Redis]:
 
 @pytest.mark.parametrize("protect", [True, False])
 def test_a_full_server_is_rescued(full: redis_library.Redis, protect: bool) -> None:
+    """Says: that an edit is not published while Redis takes no writes.
+    Recovers: at the trim: it needs no memory, and its script is sent again where the server forgot it.
+    Keeps: what the limit lets stay.
+    """
     limit = make_limit(protect_groups=protect, approximate=False)
     with pytest.raises(redis_library.exceptions.OutOfMemoryError):
         full.xadd("orders", {"data": b"x"}, maxlen=10)  # it would free memory, and is refused all the same
@@ -49,6 +53,10 @@ def test_a_full_server_is_rescued(full: redis_library.Redis, protect: bool) -> N
 
 
 def test_a_full_server_is_rescued_beneath_a_group_up_to_the_ceiling(full: redis_library.Redis) -> None:
+    """Says: the loss of the group, on record.
+    Recovers: at the next sweep (5 s).
+    Keeps: what lies below the ceiling.
+    """
     full.config_set("maxmemory", 0)
     make_group(full, "orders", "abandoned")
     full.config_set("maxmemory", "8mb")

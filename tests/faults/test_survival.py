@@ -126,6 +126,10 @@ def platform(tmp_path: Path, repository: Path) -> Iterator[Platform]:
 
 
 def test_worker_redis_and_postgresql_are_killed_in_turn(platform: Platform, wait_until: Callable[..., None]) -> None:
+    """Says: the outage of Redis in the history; the worker's log says “not this time”, without a traceback.
+    Recovers: each within seconds of its server or process being back.
+    Keeps: nothing that a group needed goes unrecorded, not even what was trimmed while PostgreSQL died.
+    """
     with platform.redis as client:
         client.xgroup_create(HELD, "pricing", id="0", mkstream=True)
     platform.flood()
