@@ -80,7 +80,7 @@ def _run(trimming: Trimming, bytes_after: int | None, *, now: datetime) -> TrimR
         finished_at=now + timedelta(microseconds=trimming.duration_us),
         outcome=Outcome.DONE if trimming.done else Outcome.PARTIAL,
         length_before=trim.length,
-        length_after=None if trimming.unanswered else trimming.length,
+        length_after=trimming.length,
         bytes_before=trim.bytes,
         bytes_after=bytes_after,
         trimmed=trimming.trimmed,

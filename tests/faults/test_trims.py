@@ -89,7 +89,7 @@ def test_a_worker_killed_in_the_middle_of_a_trim(
     assert (run.stream, run.outcome) == ("long", Outcome.DONE)
     assert run.trimmed == run.length_before - redis.xlen("long") < 4000, "what it took, and not what the dead one did"
     assert redis.xlen("long") <= 1099
-    assert redis.xlen("a little long") == 1050, "which was bitten together with it"
+    assert redis.xlen("a little long") in (1050, 1150), "bitten together with it, or its turn taken and not used"
     assert set(Stream.objects.values_list("due_at", flat=True)) == {later(29), later(30)}
 
 
