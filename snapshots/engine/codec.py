@@ -16,6 +16,7 @@ from snapshots.engine.column import ABSENT, Column, Rows
 from snapshots.engine.delta import Changes, Delta, taken, touched
 from snapshots.engine.errors import DocumentUnreadable, Unpublishable
 from snapshots.engine.state import State, check_size
+from snapshots.engine.weight import MAX_PARSED_BYTES, is_too_heavy
 
 VERSION = 1
 MAGIC = b"\x28\xb5\x2f\xfd"  # a zstd frame; a document stored without compression starts with a brace
@@ -99,6 +100,10 @@ def encode_delta(delta: Delta, *, state: State, header: Header, reorder_by: str 
 
 def read(raw: bytes) -> Document:
     """Raises DocumentUnreadable."""
+    if is_too_heavy(raw):
+        raise DocumentUnreadable(
+            f"a document of {len(raw):,} bytes that would take more than {MAX_PARSED_BYTES:,} parsed."
+        )
     try:
         body = _loads(raw)
         if body["v"] != VERSION:
@@ -133,6 +138,8 @@ def pack(raw: bytes, *, level: int, threshold: int) -> bytes:
     """One zstd frame with content checksum; `raw` itself below `threshold` bytes. Raises Unpublishable."""
     if len(raw) > MAX_DOCUMENT_BYTES:
         raise Unpublishable(f"a document of {len(raw):,} bytes, and readers read {MAX_DOCUMENT_BYTES:,} at most.")
+    if is_too_heavy(raw):
+        raise Unpublishable(f"a document of {len(raw):,} bytes would take its readers more than {MAX_PARSED_BYTES:,}.")
     if len(raw) < threshold:
         return raw
     return zstandard.ZstdCompressor(level=level, write_checksum=True, write_content_size=True).compress(raw)

@@ -6,8 +6,9 @@ once they are made.
 
 from __future__ import annotations
 
+import struct
 from array import array
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from functools import cached_property
 from typing import Any, TypeAlias
 
@@ -116,6 +117,12 @@ class Column:
         bits = np.where(self.kinds == BIG, 0, self.bits) if (self.kinds == BIG).any() else self.bits
         return bits.view(np.float64)
 
+    @property
+    def estimates(self) -> Doubles:
+        """The numbers, also those that a double only comes near; NaN in other rows."""
+        found = np.where(self.kinds == NUMBER, self.doubles, np.nan)
+        return np.where(self.kinds == BIG, self.bits.astype(float), found)
+
     def cells(self) -> list[Cell]:
         found: list[Cell] = python_numbers(self.doubles)
         kinds = self.kinds
@@ -195,9 +202,22 @@ class Column:
         return lines
 
 
-def doubles_of(numbers: Iterable[Any]) -> Doubles:
+def doubles_of(numbers: Sequence[Any]) -> Doubles:
     """Raises TypeError for what is no number, OverflowError for an integer beyond all doubles."""
-    return np.asarray(array("d", numbers))
+    return np.frombuffer(_packed(numbers, "d"), np.float64)
+
+
+def integers_of(numbers: Sequence[Any]) -> npt.NDArray[np.int64]:
+    """Raises TypeError for what is no integer of 64 bits."""
+    return np.frombuffer(_packed(numbers, "q"), np.int64)
+
+
+def _packed(numbers: Sequence[Any], code: str) -> bytes:
+    """As `array` does it, in a quarter of the time."""
+    try:
+        return struct.pack(f"{len(numbers)}{code}", *numbers)
+    except struct.error as error:
+        raise TypeError(str(error)) from None
 
 
 def _texts(texts: dict[int, str], size: int) -> npt.NDArray[np.object_] | None:

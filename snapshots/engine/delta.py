@@ -8,7 +8,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from snapshots.engine.column import ABSENT, NUMBER, Column, Mask, Rows
+from snapshots.engine.column import ABSENT, Column, Mask, Rows
 from snapshots.engine.state import REMOVED_KIND, State, check_size
 from snapshots.engine.thresholds import EXACT, Thresholds
 
@@ -48,7 +48,7 @@ def diff(state: State, *, upserts: State, removals: Iterable[str] = (), threshol
         changes = {name: kept for name, change in changes.items() if len((kept := _without(held, *change))[0])}
     return Delta(
         removed=sorted(row_of[symbol] for symbol in set(removals) if symbol in row_of),
-        added=_added(upserts, [at for symbol, at in upserts.row_of.items() if symbol not in row_of]),
+        added=_added(upserts, np.flatnonzero(known < 0)),
         changes=changes,
         updated=int(np.count_nonzero(touched(changes, size))),
         held=np.flatnonzero(held).tolist(),
@@ -83,10 +83,10 @@ def _held(changes: Mapping[str, tuple[Rows, Column]], state: State, thresholds: 
         threshold = thresholds.of(name)
         if not threshold.any_kind:
             old = taken(state, name, rows)
+            before, after = old.estimates, new.estimates
             with np.errstate(over="ignore"):
-                allowed = np.maximum(threshold.share * np.abs(old.doubles), threshold.points)
-                within = np.abs(new.doubles - old.doubles) <= allowed
-            due[rows[~(within & (old.kinds == NUMBER) & (new.kinds == NUMBER))]] = True
+                allowed = np.maximum(threshold.share * np.abs(before), threshold.points)
+                due[rows[~(np.abs(after - before) <= allowed)]] = True  # NaN, which is no number, is not within
     return changed & ~due
 
 
@@ -95,13 +95,12 @@ def _without(held: Mask, rows: Rows, cells: Column) -> tuple[Rows, Column]:
     return rows[kept], cells.take(kept)
 
 
-def _added(upserts: State, ats: list[int]) -> State:
+def _added(upserts: State, rows: Rows) -> State:
     """The rows of `upserts` that are new, without the fields that none of these have."""
-    if len(ats) == len(upserts.symbols):
+    if len(rows) == len(upserts.symbols):
         return upserts
-    rows = np.array(ats, dtype=np.int64)
-    columns = {name: column.take(rows) for name, column in upserts.columns.items()} if ats else {}
-    symbols = [upserts.symbols[at] for at in ats]
+    columns = {name: column.take(rows) for name, column in upserts.columns.items()} if len(rows) else {}
+    symbols = [upserts.symbols[row] for row in rows.tolist()]
     return State(
         symbols=symbols,
         columns={name: column for name, column in columns.items() if not column.is_empty},

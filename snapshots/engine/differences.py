@@ -5,7 +5,6 @@
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 from typing import Any
 
@@ -13,7 +12,7 @@ import numpy as np
 
 from snapshots.engine import wire
 from snapshots.engine.cells import SAFE, Cell, cell_of_integer, integer_of
-from snapshots.engine.column import BIG, INT64, NUMBER, Column, Doubles, Mask, Rows, doubles_of
+from snapshots.engine.column import BIG, INT64, NUMBER, Column, Doubles, Mask, Rows, doubles_of, integers_of
 from snapshots.engine.errors import DocumentUnreadable
 
 MAX_DECIMALS = 8
@@ -136,7 +135,7 @@ def _moved_whole(old: Column, v: Sequence[int]) -> Column:
     if (old.kinds == BIG).all():
         estimate = old.bits.astype(float) + np.array(v, dtype=float)
         if np.abs(estimate).max(initial=0) < INT64 - 2**12:
-            return Column.of_integers(old.bits + np.asarray(array("q", v)))
+            return Column.of_integers(old.bits + integers_of(v))
     return Column.of([cell_of_integer(_whole(cell) + step) for step, cell in zip(v, old.cells(), strict=True)])
 
 

@@ -55,19 +55,17 @@ def changes_of_fields(
         read = parse if has_long_integer(b" ".join([value for _, value in portion])) else loads
         records: dict[str, Any] = {}
         for key, value in portion:
-            symbol = _symbol(key)
             try:
-                key.decode()
-                records[symbol] = read(value)
+                records[key.decode()] = read(value)
             except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
-                refused[symbol] = f"{symbol}: not JSON: {error}."
+                refused[_symbol(key)] = f"{_symbol(key)}: not JSON: {error}."
         table.add(records)
     refused |= table.refused
     if refused:
         refused = {symbol: refused[symbol] for symbol in map(_symbol, fields) if symbol in refused}
         if len(refused) == len(fields):
             raise SourceUnreadable(f"{source}: no record can be published. {next(iter(refused.values()))}")
-    known = set(map(_symbol, fields))
+    known = set(map(_symbol if refused else bytes.decode, fields))
     removals = [symbol for symbol in published if symbol not in known]
     raw = {key: value for key, value in fields.items() if _symbol(key) not in refused} if refused else dict(fields)
     return Changes(upserts=table.state(), removals=removals, refused=refused, raw=raw)

@@ -6,7 +6,6 @@ costs a little more; what can't be published is found by the column, and named b
 
 from __future__ import annotations
 
-import struct
 import sys
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import chain, islice
@@ -18,11 +17,11 @@ import numpy as np
 import numpy.typing as npt
 
 from snapshots.engine.cells import FALSE, MISSING, SAFE, TRUE, Cell, Json, Record, cell_of, flatten, name_under
-from snapshots.engine.column import ABSENT, Column, Doubles
+from snapshots.engine.column import ABSENT, Column, Doubles, doubles_of, integers_of
 from snapshots.engine.errors import Unpublishable
 from snapshots.engine.state import State, check_width, from_flat
 
-PORTION = 256  # so many records, just parsed, are still in the processor's cache
+PORTION = 512  # so many records, just parsed, are still in the processor's cache
 _NONE = type(None)
 
 # Of a column, what one portion has. Doubles (NaN for null), integers of 64 bits and strings (None for null) become
@@ -192,12 +191,12 @@ def _plain(values: Sequence[Any], kinds: set[type]) -> _Part | None:
     """The cells, if all values are of kinds that need no look at each; else None. `cell_of` says what they are."""
     try:
         if kinds == {float}:
-            return np.frombuffer(struct.pack(f"{len(values)}d", *values)) if isfinite(sum(values)) else None
+            return doubles_of(values) if isfinite(sum(values)) else None
         if kinds == {int}:
-            return np.frombuffer(struct.pack(f"{len(values)}q", *values), np.int64)
+            return integers_of(values)
         if kinds <= {float, int, _NONE}:
             return _with_nulls(values, kinds)
-    except (struct.error, OverflowError):  # an integer beyond 64 bits, or all doubles
+    except (TypeError, OverflowError):  # an integer beyond 64 bits, or all doubles
         return None
     if kinds <= {str, _NONE}:
         return list(values)

@@ -9,7 +9,6 @@ In deltas there are differences too: see differences.py.
 
 from __future__ import annotations
 
-from array import array
 from collections.abc import Sequence
 from typing import Any, TypeAlias
 
@@ -34,6 +33,7 @@ from snapshots.engine.column import (
     NUMBER,
     Column,
     Rows,
+    integers_of,
     python_numbers,
 )
 from snapshots.engine.errors import DocumentUnreadable
@@ -51,7 +51,7 @@ def gaps(rows: Rows) -> Rows:
 
 def rows_of(steps: Sequence[int]) -> Rows:
     """Raises DocumentUnreadable for rows that do not ascend, and TypeError for what is no whole number."""
-    found = np.asarray(array("q", steps))
+    found = integers_of(steps)
     if len(found) and (found[0] < 0 or found.max() > MAX_STEP or (found[1:] < 1).any()):
         raise DocumentUnreadable("rows that do not ascend.")
     return np.cumsum(found)

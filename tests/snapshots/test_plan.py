@@ -115,7 +115,9 @@ def test_thresholds_compare_with_what_was_published_last_so_errors_never_add_up(
         ("day.v 10%", {"day": {"v": 10}}, {"day": {"v": 11}}, True),
         ("* wait", {"halted": False}, {"halted": True}, False),  # only numbers wait by *
         ("* wait", {"n": None}, {"n": 100}, False),
-        ("* wait", {"n": 2**60}, {"n": 2**60 + 1}, False),
+        ("* wait", {"n": 2**60}, {"n": 2**60 + 1}, True),  # a number, though no double is as exact
+        ("n 10", {"n": 2**60}, {"n": 2**60 + 2**20}, False),
+        ("* wait", {"n": 2**60}, {"n": None}, False),
         ("* wait", {"n": 1}, {}, False),
         ("at wait; * wait", {"at": "12:00:00", "n": 1}, {"at": "12:00:05", "n": 2}, True),
         ("price 1%", {"price": 0}, {"price": 0.0001}, False),
