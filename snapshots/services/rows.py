@@ -1,6 +1,7 @@
 """Makes snapshots as rows, symbol → record, for readers that apply no deltas. Once a sequence; needs the whole state.
 
-The state of a list that is asked for this way stays in this process: some 60 MB for 11,900 tickers.
+The state of a list that is asked for this way stays in this process, and what the newest delta changed in the one
+before it: 14 MB and half of that for 11,900 tickers.
 """
 
 from __future__ import annotations
