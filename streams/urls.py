@@ -34,6 +34,7 @@ urlpatterns = [
     path("trim/<stream:name>", views.trim, name="trim"),
     path("changes/<int:entry_id>/revert", views.revert, name="revert"),
     path("limits/new", views.new, name="new"),
+    path("adopt", views.adopt, name="adopt"),
     path("limits/<int:limit_id>/", views.limit, name="limit"),
     path("limits/<int:limit_id>/delete", views.delete, name="delete"),
     path("limits/<int:limit_id>/preview", views.preview, name="preview"),

@@ -46,9 +46,13 @@ def suggest_limit(state: StreamState) -> Suggestion:
     if size and maxlen * size > MOST_BYTES:
         maxlen = max(NODE_ENTRIES, int(MOST_BYTES / size))
         why += f"; but at {size_text(size)} an entry, {size_text(MOST_BYTES)} hold {maxlen:,}"
+    return Suggestion(bounds_around(maxlen, lag=lag), f"{why[0].upper()}{why[1:]}.")
+
+
+def bounds_around(maxlen: int, *, lag: int = 0) -> dict[str, Any]:
+    """The usual numbers in the proportions of that maxlen; `lag`: the largest, which the ceiling leaves room for."""
     hard = max(3 * maxlen, round_up(lag))
-    values = {**USUAL, "maxlen": maxlen, "trim_threshold": maxlen + maxlen // 5, "hard_maxlen": hard}
-    return Suggestion(values, f"{why[0].upper()}{why[1:]}.")
+    return {**USUAL, "maxlen": maxlen, "trim_threshold": maxlen + maxlen // 5, "hard_maxlen": hard}
 
 
 def entries_per_second(state: StreamState) -> float | None:

@@ -7,6 +7,7 @@ from streams.metrics.guide import guide_metrics
 from streams.metrics.listing import SORTS, StreamList, glance_at_all, list_streams
 from streams.metrics.overview import StreamsOverview, streams_overview
 from streams.metrics.summary import redis_memory, stream_row, stream_rows, streams_summary
+from streams.metrics.unmanaged import Unmanaged, unmanaged_streams
 from streams.metrics.values import LastTrim, StreamRow, StreamsSummary
 from streams.store import RedisMemory
 
@@ -22,6 +23,7 @@ __all__ = [
     "StreamRow",
     "StreamsOverview",
     "StreamsSummary",
+    "Unmanaged",
     "glance_at_all",
     "guide_metrics",
     "list_streams",
@@ -30,4 +32,5 @@ __all__ = [
     "stream_rows",
     "streams_overview",
     "streams_summary",
+    "unmanaged_streams",
 ]

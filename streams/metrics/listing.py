@@ -13,11 +13,13 @@ from streams import store
 from streams.engine.producers import ProducerSeen, producers_sentence
 from streams.metrics.glance import WORST, Glance, known_streams, limited_streams, present, read_glances, seen_lately
 from streams.metrics.summary import is_enforced, read_enforcement, rows_of
+from streams.metrics.unmanaged import Unmanaged, unmanaged_streams
 from streams.metrics.values import StreamRow
 from streams.services import load_rules_and_ids
 from tradeul_ops.connections import data_redis
 
 PER_PAGE = 50
+UNMANAGED_SHOWN = 20
 UNKNOWN_LAST = -1
 SAMPLED = ("bytes", "lag")
 
@@ -40,6 +42,7 @@ SORTS: dict[str, tuple[Callable[[Glance], Any], bool, bool]] = {
 @dataclass(frozen=True)
 class StreamList:
     """A `page` of the `found` names, with the `rows` of it that are still there; `all`: limited streams there are.
+    `unmanaged`: the first of those that no limit is for, and how many more there are.
 
     `unsampled`: of the found, those whose bytes or lag, by which this is sorted, nobody has sampled: they come last.
     """
@@ -49,7 +52,8 @@ class StreamList:
     found: int
     all: int
     unsampled: int
-    unmanaged: tuple[str, ...]
+    unmanaged: tuple[Unmanaged, ...]
+    more_unmanaged: int
     producers: tuple[ProducerSeen, ...]
     version: int | None
     read_at: datetime
@@ -73,6 +77,7 @@ def list_streams(*, words: str = "", state: str = "", sort: str = "name", page: 
         glances = [glance for glance in glances if state in ("", glance.condition)]
         found = [glance.stream for glance in sorted(glances, key=key, reverse=descending)]
         unsampled = sum(bool(glance.length) and getattr(glance, sort) is None for glance in glances if sort in SAMPLED)
+    loose = [one.name for one in unmanaged if seen_lately(one, now)]
     shown = Paginator(found, PER_PAGE).get_page(page)
     rows = rows_of(shown, rules=rules, ids=ids, enforced=enforced, now=now)
     return StreamList(
@@ -81,7 +86,8 @@ def list_streams(*, words: str = "", state: str = "", sort: str = "name", page: 
         found=len(found),
         all=len(limited),
         unsampled=unsampled,
-        unmanaged=tuple(one.name for one in unmanaged if seen_lately(one, now)),
+        unmanaged=unmanaged_streams(loose[:UNMANAGED_SHOWN], now=now),
+        more_unmanaged=len(loose[UNMANAGED_SHOWN:]),
         producers=store.read_producers(client),
         version=store.read_version(client),
         read_at=now,

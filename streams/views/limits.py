@@ -15,9 +15,7 @@ from django.views.decorators.http import require_http_methods, require_POST
 
 from streams import services
 from streams.engine.changes import ChangePreview
-from streams.engine.patterns import escape, matches
-from streams.engine.rules import BOUNDS
-from streams.engine.suggest import USUAL
+from streams.engine.patterns import matches
 from streams.forms import AcceptedLoss, MaxlenForm, StreamLimitForm
 from streams.metrics import WORST, glance_at_all
 from streams.models import StreamLimit
@@ -54,58 +52,6 @@ def _save_limit(request: HttpRequest, found: StreamLimit, form: StreamLimitForm)
         gettext("{found}: saved. Producers hold it within a second, and beat trims to it now.").format(found=found),
     )
     return redirect("streams:limit", found.pk)
-
-
-@require_http_methods(["GET", "HEAD", "POST"])
-@login_required
-@permission_required("streams.add_streamlimit", raise_exception=True)
-def new(request: HttpRequest) -> HttpResponse:
-    """A new limit. `?stream=` adopts a stream: the form begins with what holds for it now, else with the usual."""
-    initial, why = _suggestion(request.GET.get("stream"))
-    form = StreamLimitForm(request.POST or None, initial=initial)
-    preview: ChangePreview | None = None
-    if request.method == "POST" and form.is_valid():
-        row = StreamLimit(**{name: form.cleaned_data[name] for name in services.EDITABLE})
-        try:
-            if "preview" in request.POST:
-                preview = services.preview_rule(None, row.rule, now=timezone.now(), most=LOOKED_INTO_WHILE_TYPING)
-            else:
-                accepted = AcceptedLoss(request.POST).number
-                services.create_limit(row, user_id=request.user.pk, now=timezone.now(), accepted_loss=accepted)
-                messages.success(
-                    request,
-                    gettext("{row}: added. Producers hold it within a second, and beat trims to it now.").format(
-                        row=row
-                    ),
-                )
-                return redirect("streams:limit", row.pk)
-        except services.LossRefused as error:
-            preview = error.preview
-        except ValidationError as error:
-            form.add_error(None, error)
-    asked = "preview" in request.POST
-    context: dict[str, Any] = {"form": form, "preview": preview, "why": why}
-    context["refused"] = preview is not None and not asked
-    context |= agreed(request, preview)
-    if request.htmx and asked:
-        return render(request, "streams/_preview.html", context)
-    status = INVALID if form.errors or context["refused"] else 200
-    return render(request, "streams/new.html", context, status=status)
-
-
-def _suggestion(stream: str | None) -> tuple[dict[str, Any], str]:
-    """The form's first values, and why those."""
-    if not stream:
-        return dict(USUAL), ""
-    limit = services.load_rules().limit_of(stream)
-    if limit is not None:
-        held = {name: getattr(limit, name) for name in BOUNDS}
-        return {"pattern": escape(stream), **held}, gettext("These are the numbers that hold for it now.")
-    try:
-        suggestion = services.suggestion_for(stream)
-    except StoreError as error:
-        return {"pattern": escape(stream), **USUAL}, gettext("The usual numbers: {error}").format(error=error)
-    return {"pattern": escape(stream), **suggestion.values}, suggestion.why
 
 
 @require_http_methods(["GET", "HEAD", "POST"])

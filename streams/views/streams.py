@@ -14,11 +14,12 @@ from django.views.decorators.http import require_safe
 from streams import services
 from streams.engine.ids import EntryId, parse_id
 from streams.engine.rules import Effective
-from streams.metrics import StreamRow, stream_row
+from streams.metrics import StreamRow, stream_row, unmanaged_streams
 from streams.models import StreamLimit, TrimRun
 from streams.store import StoreError
 from streams.views import history
 from streams.views.listing import asked_for, listing
+from streams.views.places import place_of
 
 RUNS_SHOWN = 20
 
@@ -55,7 +56,9 @@ def stream_context(request: HttpRequest, name: str, effective: Effective) -> dic
     context["runs"] = TrimRun.objects.filter(stream=name)[:RUNS_SHOWN]
     try:
         context["row"] = row_of(name)
-        if row := context["row"]:
+        if not effective.limit:
+            [context["row"]] = unmanaged_streams([name], now=timezone.now())
+        elif row := context["row"]:
             context["quiet_sentences"] = [group.sentence(timezone.now()) for group in row.abandoned]
         context |= _inside(request, name)
     except StoreError as error:
@@ -89,6 +92,8 @@ def _inside(request: HttpRequest, stream: str) -> dict[str, Any]:
             context["group_error"] = str(error)
     try:
         before, after = _id(request.GET.get("before")), _id(request.GET.get("after"))
+        if (at := request.GET.get("at", "").strip()) and not (before or after):
+            before = place_of(at, now=timezone.now())
         context["entries"] = services.entry_page(stream, before=before, after=after)
     except (ValueError, StoreError) as error:
         context["entries_error"] = str(error)
