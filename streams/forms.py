@@ -12,6 +12,7 @@ from streams import services
 from streams.engine.changes import ChangePreview
 from streams.engine.limits import bounds_errors, with_maxlen
 from streams.engine.rules import Rule, pattern_error
+from streams.help_texts import HELP_TEXTS
 from streams.models import StreamLimit
 
 JUDGED = (
@@ -34,6 +35,7 @@ class StreamLimitForm(forms.ModelForm):
     class Meta:
         model = StreamLimit
         fields = services.EDITABLE
+        help_texts = HELP_TEXTS
         widgets = {"note": forms.Textarea(attrs={"rows": 3})}
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:

@@ -33,48 +33,20 @@ def _age(field: str) -> models.CheckConstraint:
 
 
 class StreamLimit(models.Model):
-    """The rules of engine.limits stand here again, where no bulk update walks around them."""
+    """The rules of engine.limits stand here again, where no bulk update walks around them. Fields: see help_texts."""
 
-    pattern = models.CharField(
-        max_length=512,
-        help_text=_("A stream's key, or with * ? [abc] all that match; \\ before one means the sign."),
-    )
-    priority = models.IntegerField(
-        default=0, db_default=0, help_text=_("Of several that match a stream the highest holds; then an exact one.")
-    )
-    is_ceiling = models.BooleanField(
-        "ceiling",
-        default=False,
-        db_default=False,
-        help_text=_("Replaces no other limit: where its numbers are lower than theirs, it tightens them."),
-    )
-    maxlen = models.BigIntegerField(null=True, blank=True, help_text=_("Entries that stay after a trim."))
-    trim_threshold = models.BigIntegerField(
-        null=True, blank=True, help_text=_("Cut at the next sweep, within 5 s, once it has more entries than this.")
-    )
-    max_age = models.DurationField(
-        null=True, blank=True, help_text=_("Entries older than this go: seconds, or days hours:minutes:seconds.")
-    )
-    max_bytes = models.BigIntegerField(
-        null=True, blank=True, help_text=_("Becomes entries, by the bytes that one takes. Per stream.")
-    )
-    trim_interval = models.DurationField(
-        help_text=_("How often it is cut to its limit: seconds, or hours:minutes:seconds.")
-    )
-    approximate = models.BooleanField(
-        default=True,
-        db_default=True,
-        help_text=_("Remove whole nodes only: cheaper, and up to 100 entries above maxlen."),
-    )
-    protect_groups = models.BooleanField(
-        default=True, db_default=True, help_text=_("Keep what a consumer group has not read and acknowledged.")
-    )
-    hard_maxlen = models.BigIntegerField(
-        null=True, blank=True, help_text=_("The length at which the cap wins over that protection.")
-    )
-    ignore_groups_idle_for = models.DurationField(
-        null=True, blank=True, help_text=_("Don't wait for a group whose consumers have all been idle for this long.")
-    )
+    pattern = models.CharField(max_length=512)
+    priority = models.IntegerField(default=0, db_default=0)
+    is_ceiling = models.BooleanField("ceiling", default=False, db_default=False)
+    maxlen = models.BigIntegerField(null=True, blank=True)
+    trim_threshold = models.BigIntegerField(null=True, blank=True)
+    max_age = models.DurationField(null=True, blank=True)
+    max_bytes = models.BigIntegerField(null=True, blank=True)
+    trim_interval = models.DurationField()
+    approximate = models.BooleanField(default=True, db_default=True)
+    protect_groups = models.BooleanField(default=True, db_default=True)
+    hard_maxlen = models.BigIntegerField(null=True, blank=True)
+    ignore_groups_idle_for = models.DurationField(null=True, blank=True)
     enabled = models.BooleanField(default=True, db_default=True)
     note = models.TextField(blank=True, default="", db_default="")
     updated_at = models.DateTimeField(db_default=Now(), editable=False)

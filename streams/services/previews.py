@@ -14,16 +14,18 @@ from streams.engine.changes import ChangePreview, StreamChange, stream_changes
 from streams.engine.limits import Limit
 from streams.engine.loss import LossPreview, needs_cut, preview_loss, unreadable
 from streams.engine.patterns import matches
-from streams.engine.plan import NODE_ENTRIES
 from streams.engine.rules import Rule, Rules, rivals, rule_errors
 from streams.engine.state import StreamState
+from streams.engine.trend import inflow_per_hour
+from streams.engine.warnings import warnings_of
 from streams.models import StreamLimit
 from streams.services.rules import known_streams, load_rules
+from streams.services.samples import recent_samples
 from tradeul_ops.connections import data_redis
 
 # Finding where a cap would cut steps along the stream. Beyond so many streams their loss is bounded by lag alone.
 CUTS_LOOKED_FOR = 50
-RIVALS_NAMED = 3
+INFLOWS_LOOKED_AT = 50  # streams of the pattern whose last hour is read for a warning
 LOOKED_INTO_WHILE_TYPING = 200
 Lengths = Mapping[str, store.Length | store.StreamError]
 _ALL = 2**64  # sorts before any number
@@ -106,7 +108,7 @@ def preview_rules(
         changes=changes,
         losses=tuple(sorted(losses, key=lambda loss: -(_ALL if loss.at_most is None else loss.at_most))),
         not_looked_into=len(asked) - len(looked_into),
-        warnings=_warnings(edited, after, streams),
+        warnings=_warnings(edited, after, streams=streams, matched=matched, now=now),
         is_glob=is_glob,
     )
 
@@ -186,23 +188,11 @@ def _ignored(client: Any, state: StreamState, idle: timedelta | None, *, step: b
     return store.read_idle_groups(client, state, idle_for=idle)
 
 
-def _warnings(edited: Rule | None, after: Rules, streams: set[str]) -> tuple[str, ...]:
-    """What is allowed, and hardly meant."""
+def _warnings(
+    edited: Rule | None, after: Rules, *, streams: set[str], matched: Sequence[str], now: datetime
+) -> tuple[str, ...]:
     if edited is None:
         return ()
-    said = []
-    if found := rivals(edited, after.by_key.values(), streams=streams):
-        pairs = [f"{stream} ({other.pattern})" for stream, other in list(found.items())[:RIVALS_NAMED]]
-        said.append(
-            gettext("Another pattern of the same priority matches as well: {pairs}. Give one of them more.").format(
-                pairs=", ".join(pairs)
-            )
-        )
-    if edited.approximate and edited.maxlen is not None and edited.maxlen < NODE_ENTRIES:
-        said.append(
-            gettext(
-                "approximate removes whole nodes, of up to {node} small entries: with maxlen {maxlen} "
-                "the stream may stay that much longer. Exact is cheap at this size."
-            ).format(node=NODE_ENTRIES, maxlen=f"{edited.maxlen:,}")
-        )
-    return tuple(said)
+    recent = recent_samples(matched[:INFLOWS_LOOKED_AT], now=now) if edited.protect_groups else {}
+    inflows = {stream: rate for stream, series in recent.items() if (rate := inflow_per_hour(series)) is not None}
+    return warnings_of(edited, rivals=rivals(edited, after.by_key.values(), streams=streams), inflows=inflows)

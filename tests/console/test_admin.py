@@ -148,3 +148,18 @@ def test_a_viewer_reads_the_admin_and_changes_nothing(client: Client, db: None, 
     _act(client, "switch_off", limit)
     limit.refresh_from_db()
     assert limit.enabled
+
+
+def test_each_field_says_its_unit_its_effect_and_an_example(ana: Client, redis: redis_library.Redis) -> None:
+    form = ana.get(f"{LIST}add/").context["adminform"].form
+    assert {name for name in form.fields if "Example: " not in str(form.fields[name].help_text)} == {"accepted_loss"}
+    page = ana.get("/streams/limits/new").content.decode()
+    assert "Entries that stay after a trim." in page and "Example: 1200 with maxlen 1000." in page
+
+
+def test_who_may_only_look_reads_them_too(client: Client, db: None, redis: redis_library.Redis) -> None:
+    eva = get_user_model().objects.create_user("eva", is_staff=True)
+    eva.groups.add(Group.objects.get(name="viewer"))
+    client.force_login(eva)
+    page = client.get(f"{LIST}{StreamLimit.objects.first().pk}/change/")
+    assert page.status_code == 200 and "Example: 1200 with maxlen 1000." in page.content.decode()
