@@ -83,6 +83,7 @@ MIDDLEWARE = [
     "tradeul_ops.console.request_ids.name_requests",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
+    "tradeul_ops.console.middleware.keep_out_of_caches",
     "csp.middleware.CSPMiddleware",
     "tradeul_ops.console.read_only.refuse_changes",
     "django.contrib.sessions.middleware.SessionMiddleware",
@@ -164,6 +165,7 @@ USE_TZ = True
 ABANDONED_GROUP_AFTER = timedelta(seconds=env.integer("ABANDONED_GROUP_SECONDS", 3600, minimum=60))
 
 # --- Celery (the beat schedule is in celery.py) ----------------------------------------------------------------------
+CELERY_ACCEPT_CONTENT, CELERY_TASK_SERIALIZER = ["json"], "json"  # never pickle, whatever a message says of itself
 CELERY_TASK_IGNORE_RESULT = True  # every run is a row of ours; a result backend would be one more thing to bound
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True

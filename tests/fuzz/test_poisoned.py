@@ -18,7 +18,7 @@ from snapshots.engine.policies import POLICIES_KEY
 from streams.engine.producers import PRODUCERS_KEY
 from streams.engine.wire import KNOWN_KEY, LIMITS_KEY
 from tests.fuzz.conftest import examples
-from tests.fuzz.values import anything, bent, changed, texts
+from tests.fuzz.values import anything, bent, changed, one_of, texts
 from tests.snapshots.factories import RECORDS, SOURCE, later, make_policy, put
 from tests.snapshots.factories import changed as prices
 from tests.streams.factories import fill, make_group
@@ -116,7 +116,7 @@ def _poison(client: redis_library.Redis, key: str, draw: Any) -> None:
         client.set(key, bent(draw, client.get(key) or b""), keepttl=True)  # type: ignore[arg-type]
     elif kind == "hash" and draw(st.integers(0, 3)):
         fields: Any = client.hgetall(key)
-        field = draw(st.sampled_from([*sorted(fields), b"new"]))
+        field = one_of(draw, [*sorted(fields), b"new"])
         try:
             value = json.dumps(changed(draw, json.loads(fields.get(field, b"{}")))).encode()
         except (ValueError, UnicodeDecodeError):

@@ -61,12 +61,21 @@ anything = st.recursive(
 )
 
 
+fractions = st.floats(0, 1, exclude_max=True)
+
+
+def one_of(draw: Any, things: Any) -> Any:
+    """What is drawn does not depend on how many there are, which may differ from run to run."""
+    return things[int(draw(fractions) * len(things))]
+
+
 def changed(draw: Any, value: Any) -> Any:
     """The same JSON with one thing in it replaced, dropped, repeated or added."""
     places = list(_places(value))
-    if not places or draw(st.integers(0, 15)) == 0:
+    whole, which = draw(st.integers(0, 15)) == 0, draw(fractions)
+    if not places or whole:
         return draw(anything)
-    holder, key = draw(st.sampled_from(places))
+    holder, key = places[int(which * len(places))]
     what = draw(st.sampled_from(("replace", "drop", "repeat", "add")))
     if what == "drop":
         del holder[key]
@@ -90,7 +99,7 @@ def bent(draw: Any, raw: bytes) -> bytes:
     """The same bytes with some of them turned, cut away or written twice."""
     some = bytearray(raw)
     for _ in range(draw(st.integers(1, 4))):
-        at = draw(st.integers(0, max(0, len(some) - 1)))
+        at = int(draw(fractions) * len(some))
         what = draw(st.sampled_from(("turn", "cut", "twice", "end")))
         if what == "turn" and some:
             some[at] ^= 1 << draw(st.integers(0, 7))

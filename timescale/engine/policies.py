@@ -5,6 +5,7 @@ TimescaleDB checks almost none of this: it accepts a negative `drop_after`, and 
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from datetime import date, datetime, timedelta
@@ -12,6 +13,7 @@ from datetime import date, datetime, timedelta
 from timescale.engine.durations import spell
 from timescale.engine.edition import Edition
 
+NAME = r"[a-z_][a-z0-9_]*"
 ZERO = timedelta(0)
 DAY = timedelta(days=1)
 LONGEST = timedelta(days=36_500)  # a moment further back is outside of what a clock here can say
@@ -144,7 +146,10 @@ def column_errors(wanted: WantedTable, *, columns: Collection[str]) -> dict[str,
 
 
 def table_problems(wanted: WantedTable) -> tuple[str, ...]:
-    return tuple(table_errors(wanted).values())
+    """The same as sentences, and of a row that was written past every form: a % in it would end the sweep of all."""
+    names = [name for name in (wanted.table, wanted.time_column) if not re.fullmatch(NAME, name)]
+    wrong = [f"{name!r} is no name in small letters, digits and underscores." for name in names]
+    return (*wrong, *table_errors(wanted).values())
 
 
 def view_problems(wanted: WantedView) -> tuple[str, ...]:

@@ -25,9 +25,10 @@ from timescale.engine.policies import (
     table_errors,
     view_errors,
 )
+from timescale.engine.policies import NAME as PLAIN_NAME
 from tradeul_ops.runs import Run
 
-NAME = RegexValidator(r"^[a-z_][a-z0-9_]*$", _("A name in small letters, digits and underscores."))
+NAME = RegexValidator(rf"^{PLAIN_NAME}$", _("A name in small letters, digits and underscores."))
 COLUMNS = RegexValidator(r"^[a-z_][a-z0-9_]*(, ?[a-z_][a-z0-9_]*)*$", _("Column names, separated by commas."))
 ORDER = RegexValidator(
     r"^[a-z_][a-z0-9_]*( (ASC|DESC))?(, ?[a-z_][a-z0-9_]*( (ASC|DESC))?)*$", _("Column names, each with ASC or DESC.")

@@ -1,4 +1,7 @@
-"""Answers for PostgreSQL: 503, since when, while it is away; 400 for text that it can't hold. Hides no other error."""
+"""Answers for PostgreSQL: 503, since when, while it is away; 400 for text that it can't hold. Hides no other error.
+
+And keeps pages out of caches.
+"""
 
 from __future__ import annotations
 
@@ -13,6 +16,17 @@ from django.template.loader import render_to_string
 from django.utils import timezone
 
 logger = logging.getLogger(__name__)
+
+
+def keep_out_of_caches(get_response: Callable[[HttpRequest], HttpResponse]) -> Callable[[HttpRequest], HttpResponse]:
+    """Whatever says nothing of caches itself: after a logout the Back button shows nothing of what stood there."""
+
+    def middleware(request: HttpRequest) -> HttpResponse:
+        response = get_response(request)
+        response.headers.setdefault("Cache-Control", "private, no-store")
+        return response
+
+    return middleware
 
 
 class DatabaseAway:
