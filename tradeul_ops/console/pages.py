@@ -17,6 +17,7 @@ from tradeul_ops.console.jobs import PERMISSIONS, JobRefused, permission_of, rea
 from tradeul_ops.console.overview import read_overview
 from tradeul_ops.console.panels import read
 from tradeul_ops.console.producers import read_producers
+from tradeul_ops.console.runbook import ENTRIES
 from tradeul_ops.console.verify import verify as verify_all
 
 
@@ -67,6 +68,12 @@ def run_job(request: HttpRequest) -> HttpResponse:
 @login_required
 def verify(request: HttpRequest) -> HttpResponse:
     return _page(request, "verify", report=verify_all(now=timezone.now()))
+
+
+@require_safe
+@login_required
+def runbook(request: HttpRequest) -> HttpResponse:
+    return render(request, "runbook.html", {"entries": ENTRIES})
 
 
 def _page(request: HttpRequest, name: str, **context: object) -> HttpResponse:

@@ -11,6 +11,7 @@ from django.utils.translation import gettext
 from snapshots.engine.names import is_chain
 from tradeul_ops.console.overview import Overview
 from tradeul_ops.console.panels import Panel, Value
+from tradeul_ops.console.runbook import entry_of
 from tradeul_ops.console.templatetags.figures import bytes_, clock
 
 SEVERITY = {"within": 0, "attention": 1, "unknown": 2, "over": 3}  # a server that is away outranks a slow group
@@ -30,6 +31,11 @@ class Finding:
     text: str
     link: str
     action: str
+
+    @property
+    def runbook(self) -> str:
+        """The section that says why such a thing comes, and what to do."""
+        return f"{reverse('runbook')}#{entry_of(self.key).anchor}"
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ urlpatterns = [
     path("jobs/", pages.jobs, name="jobs"),
     path("jobs/run", pages.run_job, name="run-job"),
     path("verify/", pages.verify, name="verify"),
+    path("runbook/", pages.runbook, name="runbook"),
     path("api/v1/internal/memory-metrics", views.memory_metrics, name="memory-metrics"),
     path("zone", zones.choose, name="zone"),
     path("metrics", views.prometheus_metrics, name="metrics"),
