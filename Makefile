@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 MINUTES ?= 10  # of make fuzz
 
-.PHONY: demo demo-check prove test fuzz lint clean
+.PHONY: demo demo-check prove test fuzz lint lock audit clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
@@ -30,9 +30,20 @@ lint: $(READY)
 	$(BIN)/mypy
 	$(BIN)/python tests/checks.py
 
-$(READY): requirements.txt requirements-dev.txt
+# The newest versions that the requirements allow, for every platform and Python from 3.11 on, with their files' hashes.
+lock: $(READY)
+	for name in requirements requirements-dev; do \
+	    $(BIN)/uv pip compile --quiet --upgrade --universal --generate-hashes --python-version 3.11 \
+	        --no-emit-index-url --no-header $$name.txt --output-file $$name.lock || exit 1; \
+	done
+
+# Asks a public database of vulnerabilities; not a part of lint, which needs no network.
+audit: $(READY)
+	$(BIN)/uv tool run pip-audit --disable-pip --require-hashes --requirement requirements.lock
+
+$(READY): requirements.lock requirements-dev.lock
 	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check -r requirements-dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements-dev.lock
 	touch $@
 
 clean:

@@ -47,7 +47,7 @@ def test_no_secret_stands_in_the_file(compose: dict[str, Any]) -> None:
 
 def test_the_image_copies_what_the_application_is_made_of(repository: Path) -> None:
     copied = set(re.findall(r"^COPY (?!--)(\S+)", (repository / "Dockerfile").read_text(), re.M))
-    assert copied == {"requirements.txt", "manage.py", "tradeul_ops", "streams", "snapshots", "timescale", "templates"}
+    assert copied == {"requirements.lock", "manage.py", "tradeul_ops", "streams", "snapshots", "timescale", "templates"}
 
 
 def test_docker_compose_itself_accepts_the_file(repository: Path) -> None:
