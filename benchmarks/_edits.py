@@ -80,7 +80,7 @@ def editing(client: redis.Redis, server: ValkeyServer, rule: Rule) -> Iterator[R
         times.sort()
         p50, p99, worst = times[len(times) // 2], times[len(times) * 99 // 100], times[-1]
         figures = f"p50 {p50:.1f}, p99 {p99:.1f}, max {worst:.1f} ms"
-        what = f"edit → obeyed by each of {PRODUCERS} producers, {EDITS} edits"
+        what = f"edit → obeyed by each of {PRODUCERS} producers in one process, {EDITS} edits"
         yield Row(what, "", figures, None, "p99 < 20 ms", p99 < 20)
 
         def killed(new: Rule) -> None:

@@ -19,6 +19,9 @@ ERRORS = (redis.RedisError, RedisClusterException, OSError)
 RELOAD_SECONDS = 1.5
 ANSWER_SECONDS = 1.0
 STOPS_WITHIN_SECONDS = 0.25
+# An edit is heard by the whole fleet at once, and each reads the limits at once: what else there is to say, on two more
+# round trips, waits so long at most, or it would be in the way of those that have not read them yet.
+TELLS_WITHIN_SECONDS = 0.1
 
 _ADDRESS = {"host", "port", "path", "db", "username", "password", "credential_provider"}
 
@@ -46,6 +49,10 @@ def unwrapped(given: Any, *, kinds: Sequence[Callable[[object], bool]]) -> Any:
 
 def reload_after() -> float:
     return RELOAD_SECONDS * random.uniform(0.9, 1.1)
+
+
+def tell_after() -> float:
+    return TELLS_WITHIN_SECONDS * random.uniform(0.2, 1)
 
 
 def own_connection(of: Mapping[str, Any]) -> dict[str, Any]:

@@ -26,6 +26,7 @@ from streams.producer._connect import (
     is_async,
     own_connection,
     reload_after,
+    tell_after,
     unwrapped,
 )
 from streams.producer._trim import TrimTasks
@@ -159,17 +160,19 @@ class _Keeper:
                     if not heard.subscribed:
                         await heard.subscribe(CHANNEL)
                     if await heard.get_message(timeout=max(0.0, min(STOPS_WITHIN_SECONDS, until - clock()))):
-                        break
+                        await self._reload(tell=False)
+                        until = min(until, clock() + tell_after())
                 except ERRORS:
                     await asyncio.sleep(STOPS_WITHIN_SECONDS)
             await self._reload()
         await heard.aclose()
 
-    async def _reload(self) -> None:
+    async def _reload(self, *, tell: bool = True) -> None:
         try:
             self._book.take(await self._client.hgetall(LIMITS_KEY))
             self._reloaded()
-            await self._tell()
+            if tell:
+                await self._tell()
         except ERRORS as error:
             if not self._away:
                 logger.warning("Keeping the limits last known (version %s): %s", self._book.version, error)

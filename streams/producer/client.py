@@ -30,6 +30,7 @@ from streams.producer._connect import (
     is_sync,
     own_connection,
     reload_after,
+    tell_after,
     unwrapped,
 )
 from streams.producer._trim import TrimThread
@@ -163,17 +164,19 @@ class _Keeper(threading.Thread):
                     if not heard.subscribed:
                         heard.subscribe(CHANNEL)
                     if heard.get_message(timeout=max(0.0, min(STOPS_WITHIN_SECONDS, until - time.monotonic()))):
-                        break
+                        self.reload(tell=False)
+                        until = min(until, time.monotonic() + tell_after())
                 except ERRORS:
                     self._ended.wait(STOPS_WITHIN_SECONDS)
             self.reload()
         heard.close()
 
-    def reload(self) -> None:
+    def reload(self, *, tell: bool = True) -> None:
         try:
             self._book.take(self._client.hgetall(LIMITS_KEY))
             self._reloaded()
-            self._tell()
+            if tell:
+                self._tell()
         except ERRORS as error:
             if not self._away:
                 logger.warning("Keeping the limits last known (version %s): %s", self._book.version, error)
