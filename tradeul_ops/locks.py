@@ -11,7 +11,27 @@ from django.db import DatabaseError, connection
 # Advisory locks share one number space per database; the first of the two numbers is ours.
 _SPACE = 0x7AD
 _UNLOCK = "SELECT pg_advisory_unlock(%s, %s)"
+_WAIT = "SELECT pg_advisory_lock(%s, %s)"
+_WAIT_IN_TRANSACTION = "SELECT pg_advisory_xact_lock(%s, %s)"
 _TRY = "SELECT pg_try_advisory_lock(%s, %s)"
+
+
+@contextmanager
+def in_turn(name: str) -> Iterator[None]:
+    """Waits until nobody else holds `name`, and holds it. Whoever does is to be done within seconds."""
+    key = _key(name)
+    with connection.cursor() as cursor:
+        cursor.execute(_WAIT, key)
+    try:
+        yield
+    finally:
+        _unlock(key)
+
+
+def until_commit(name: str) -> None:
+    """Waits until nobody else holds `name`, and holds it until this transaction ends."""
+    with connection.cursor() as cursor:
+        cursor.execute(_WAIT_IN_TRANSACTION, _key(name))
 
 
 @contextmanager
@@ -21,7 +41,7 @@ def one_at_a_time(name: str) -> Iterator[bool]:
     The lock lives in this thread's database session: a killed process frees it at once, and there is no
     lifetime to outlive. A session that was lost in between has freed it already.
     """
-    key = (_SPACE, zlib.crc32(name.encode()) & 0x7FFFFFFF)
+    key = _key(name)
     with connection.cursor() as cursor:
         cursor.execute(_TRY, key)
         held = bool(cursor.fetchone()[0])
@@ -29,8 +49,16 @@ def one_at_a_time(name: str) -> Iterator[bool]:
         yield held
     finally:
         if held:
-            try:
-                with connection.cursor() as cursor:
-                    cursor.execute(_UNLOCK, key)
-            except DatabaseError:
-                connection.close()
+            _unlock(key)
+
+
+def _key(name: str) -> tuple[int, int]:
+    return _SPACE, zlib.crc32(name.encode()) & 0x7FFFFFFF
+
+
+def _unlock(key: tuple[int, int]) -> None:
+    try:
+        with connection.cursor() as cursor:
+            cursor.execute(_UNLOCK, key)
+    except DatabaseError:
+        connection.close()

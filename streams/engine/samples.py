@@ -26,7 +26,8 @@ FRESH_WITHIN = 3 * TICK
 class GroupSample:
     """`still_since`: it was given nothing and acknowledged nothing after that. `moved`: it was seen moving then.
 
-    Without `moved` the group was still from the first sample of it on, and may have been long before.
+    Without `moved` the group was still from the first sample of it on, and may have been long before. `missed` is
+    GroupState's.
     """
 
     name: str
@@ -35,6 +36,7 @@ class GroupSample:
     last_delivered_id: str
     still_since: datetime
     moved: bool
+    missed: int | None = None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -102,6 +104,7 @@ def pack_groups(groups: Iterable[GroupSample]) -> list[list[Any]]:
     """As JSON without names: this is most of what a row weighs."""
     return [
         [one.name, one.lag, one.pending, one.last_delivered_id, int(one.still_since.timestamp()), int(one.moved)]
+        + ([] if one.missed is None else [one.missed])
         for one in groups
     ]
 
@@ -115,8 +118,9 @@ def unpack_groups(packed: Sequence[Sequence[Any]]) -> tuple[GroupSample, ...]:
             last_delivered_id=delivered,
             still_since=datetime.fromtimestamp(still_since, tz=UTC),
             moved=bool(moved),
+            missed=missed[0] if missed else None,
         )
-        for name, lag, pending, delivered, still_since, moved in packed
+        for name, lag, pending, delivered, still_since, moved, *missed in packed
     )
 
 
@@ -129,6 +133,7 @@ def _group(group: GroupState, before: GroupSample | None, at: datetime) -> Group
         last_delivered_id=group.last_delivered_id,
         still_since=before.still_since if before and same else at,
         moved=before.moved if before and same else before is not None,
+        missed=group.missed,
     )
 
 

@@ -17,13 +17,18 @@ _OF_A_GROUP = 5  # values, in what read_state.lua answers
 
 @dataclass(frozen=True, slots=True)
 class GroupState:
-    """A consumer group. `lag` counts entries in the stream that it has not been given; None is unknown, never 0."""
+    """A consumer group. `lag` counts entries in the stream that it has not been given; None is unknown, never 0.
+
+    `missed`: entries that went before it was given them, as the server counts: on some servers all there ever were, on
+    others since it last was given one. None: the server can't say.
+    """
 
     name: str
     lag: int | None
     pending: int
     consumers: int
     last_delivered_id: str
+    missed: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,8 +133,12 @@ def state_from_reply(stream: str, *, reply: Sequence[Any] | None) -> StreamState
 
 def _group(values: Sequence[Any], length: int, first: tuple[int, int] | None, last: tuple[int, int]) -> GroupState:
     name, consumers, pending, delivered, said = values
-    lag = lag_of(said, length=length, last_delivered=_place(delivered), first=first, last=last)
-    return GroupState(text(name), lag, pending, consumers, text(delivered))
+    place = _place(delivered)
+    lag = lag_of(said, length=length, last_delivered=place, first=first, last=last)
+    # In between, nobody knows how much of what the server counts is still there.
+    at_an_end = length == 0 or place >= last or (first is not None and place < first)
+    missed = said - lag if said is not None and lag is not None and at_an_end else None
+    return GroupState(text(name), lag, pending, consumers, text(delivered), missed)
 
 
 def _place(id: bytes | str) -> tuple[int, int]:

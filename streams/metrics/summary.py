@@ -91,7 +91,7 @@ def _unknown(name: str) -> Any:
 
 def _streams() -> QuerySet[Any]:
     """Every stream known, with the id of its last trim; Stream says nothing of that annotation."""
-    runs = TrimRun.objects.filter(stream=OuterRef("name")).order_by("-id")
+    runs = TrimRun.objects.filter(stream=OuterRef("name"), by_others=False).order_by("-id")
     return Stream.objects.annotate(last_trim_id=Subquery(runs.values("id")[:1]))
 
 

@@ -14,6 +14,9 @@ class TrimRun(Run):
     Bytes are the server's estimates. `forced` is the part of `trimmed` that the ceiling took although a group may still
     have needed it (at most); `losses` says what each group lost by it, {group: {undelivered, pending}}, undelivered
     null where the server can't say. `stopped`: why it went no further.
+
+    `by_others`: what producers' own XADD cut, or somebody's XTRIM, and groups had not read; from readings before and
+    after it, so the times are those. Where the server does not count, `trimmed` is 0.
     """
 
     stream = models.CharField(max_length=512, blank=True)
@@ -28,6 +31,7 @@ class TrimRun(Run):
     losses = models.JSONField(default=dict, blank=True)
     stopped = models.CharField(max_length=20, blank=True, default="")
     duration_us = models.BigIntegerField(default=0)
+    by_others = models.BooleanField(default=False, db_default=False)
 
     class Meta(Run.Meta):
         indexes = (models.Index("stream", F("id").desc(), name="trim_run_of_stream"),)
@@ -41,7 +45,11 @@ class TrimRun(Run):
 
 
 class Enforcement(models.Model):
-    """The one row that says when limits were last enforced, and what that removed since install: history is pruned."""
+    """The one row that says when limits were last enforced, and what that removed since install: history is pruned.
+
+    `forced` also counts what groups lost to others' trims. `sampled_to`: the newest TrimRun when samples were last
+    taken.
+    """
 
     id = models.SmallIntegerField(primary_key=True, default=1)
     ran_at = models.DateTimeField(null=True)
@@ -49,6 +57,7 @@ class Enforcement(models.Model):
     trimmed = models.BigIntegerField(default=0, db_default=0)
     forced = models.BigIntegerField(default=0, db_default=0)
     bytes_trimmed = models.BigIntegerField(default=0, db_default=0)
+    sampled_to = models.BigIntegerField(default=0, db_default=0)
 
     class Meta:
         constraints = (models.CheckConstraint(name="enforcement_is_one_row", condition=Q(id=1)),)

@@ -11,7 +11,7 @@ from typing import Any
 
 from celery import signature
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, transaction
 from django.utils.translation import gettext
 from kombu.exceptions import OperationalError as BrokerError
 
@@ -22,6 +22,7 @@ from streams.services.previews import LossRefused, preview_rule
 from streams.services.publishing import publish_or_warn
 from streams.services.rules import remember
 from tradeul_ops import audit
+from tradeul_ops.locks import until_commit
 
 EDITABLE = (
     "pattern",
@@ -105,8 +106,7 @@ def delete_limit(limit_id: int, *, user_id: int, now: datetime, accepted_loss: i
 
 def one_edit_at_a_time() -> None:
     """Until the transaction ends: a preview is of all rules, and two edits that each lose nothing may lose together."""
-    with connection.cursor() as cursor:
-        cursor.execute("SELECT pg_advisory_xact_lock(hashtext('streams.edits'))")
+    until_commit("streams.edits")
 
 
 @contextmanager

@@ -16,10 +16,10 @@ from streams.engine.rules import Rules
 from streams.engine.state import StreamState
 from streams.engine.trimming import Trimming
 from streams.models import Enforcement, Stream, TrimRun
-from streams.services.records import WHOLE_SWEEP, begin_trims, record_failure, record_trims, save_what_is_left
+from streams.services.records import TRIMS, WHOLE_SWEEP, begin_trims, record_failure, record_trims, save_what_is_left
 from streams.services.rules import bounded_elsewhere, load_rules, remember
 from tradeul_ops.connections import data_redis
-from tradeul_ops.locks import one_at_a_time
+from tradeul_ops.locks import in_turn, one_at_a_time
 
 HISTORY_KEPT = 20_000  # runs: at five streams trimmed twice a minute, a day and a half
 SWEEP_SECONDS = 4.0  # beat sends the next sweep after five
@@ -144,12 +144,15 @@ def _trim(trimmings: Sequence[Trimming], *, until: float, now: datetime) -> None
     """What was removed before an error was removed, and is recorded. Raises StoreError."""
     client = data_redis()
     sizes: Mapping[str, int | None] = {}
-    begun = begin_trims(trimmings, now=now)
-    try:
-        store.trim(client, trimmings, until=until)
-        sizes = store.read_bytes(client, [one.trim.stream for one in trimmings if one.trimmed])
-    finally:
-        record_trims(trimmings, sizes, begun=begun, now=now)
+    if not trimmings:
+        return
+    with in_turn(TRIMS):
+        begun = begin_trims(trimmings, now=now)
+        try:
+            store.trim(client, trimmings, until=until)
+            sizes = store.read_bytes(client, [one.trim.stream for one in trimmings if one.trimmed])
+        finally:
+            record_trims(trimmings, sizes, begun=begun, now=now)
 
 
 def _set_holders(rows: Iterable[Row], holders: Mapping[int, str | None]) -> None:

@@ -19,6 +19,7 @@ from streams.engine.words import size_text
 from streams.models import Enforcement, TrimRun
 from tradeul_ops.runs import Outcome
 
+TRIMS = "streams.trims"  # what a trim holds until it is recorded, and a sample until the streams are read
 WHOLE_SWEEP = ""  # the stream of a TrimRun that is about all of them
 
 logger = logging.getLogger(__name__)
@@ -107,6 +108,10 @@ def save_what_is_left() -> None:
         raise
 
 
+def all_written() -> bool:
+    return not _unrecorded
+
+
 def _write(runs: list[TrimRun], *, begun: list[int]) -> None:
     with transaction.atomic():
         TrimRun.objects.filter(pk__in=begun).delete()
@@ -130,14 +135,14 @@ def _values(run: TrimRun) -> dict[str, Any]:
 def _sentence(run: TrimRun) -> str:
     left = "" if run.length_after is None else f": {run.length_after:,} left"
     freed = "" if run.bytes_freed is None else f", about {size_text(run.bytes_freed)} freed"
-    lost = _lost(run)
+    lost = losses_text(run)
     held = f"; group {run.held_by} holds the rest" if run.held_by else ""
     return f"Trimmed {run.trimmed:,} entries from {run.stream}{left}{freed}{lost}{held}."
 
 
-def _lost(run: TrimRun) -> str:
+def losses_text(run: TrimRun) -> str:
     """“; above the ceiling group pricing lost 980 unread entries and 3 not acknowledged”."""
-    where = "above the ceiling " if run.forced else ""
+    where = "above the ceiling " if run.forced and not run.by_others else ""
     told = []
     for name, lost in run.losses.items():
         unread = lost["undelivered"]

@@ -6,16 +6,18 @@ import json
 from collections.abc import Iterable, Mapping
 from datetime import datetime, timedelta
 
-from django.db import connection
+from django.db import connection, transaction
 
 from streams import store
 from streams.engine.samples import FINE, KEPT_FOR, Sample, Series, mark_of, pack_groups, sample_of
 from streams.engine.state import StreamState
 from streams.engine.trend import GROWTH_WINDOW, RECENT_WINDOW
-from streams.models import Stream, StreamSample
+from streams.models import Enforcement, Stream, StreamSample
+from streams.services.cuts import find_cuts, newest_run, record_cuts
+from streams.services.records import TRIMS
 from streams.services.rules import load_rules
 from tradeul_ops.connections import data_redis
-from tradeul_ops.locks import one_at_a_time
+from tradeul_ops.locks import in_turn, one_at_a_time
 
 MOST_STREAMS = 1_000  # a tick; those beyond, by name, have no history
 ROWS_KEPT = 3_000_000  # 540 streams, at 5,544 each and half a KB a row; beyond it the finest and oldest go first
@@ -117,15 +119,19 @@ def _take(now: datetime) -> int:
     last_tick = _last_tick()
     if last_tick is not None and last_tick >= now:
         return 0
-    states = store.read_states(data_redis(), streams)
+    with in_turn(TRIMS):  # what this console trimmed is on record then, and what else went others took
+        found = store.read_states(data_redis(), streams)
+        newest = newest_run()
+    states = {name: state for name, state in found.items() if isinstance(state, StreamState) and state.exists}
     before = {} if last_tick is None else _taken_at(last_tick)
+    cuts = find_cuts(before, states.values(), up_to=newest)
     mark = mark_of(now, previous=last_tick)
-    taken = [
-        (stream, sample_of(state, previous=before.get(stream), at=now))
-        for stream, state in states.items()
-        if isinstance(state, StreamState) and state.exists
-    ]
-    StreamSample.objects.bulk_create(_row(stream, sample, mark) for stream, sample in taken)
+    taken = [_row(name, sample_of(one, previous=before.get(name), at=now), mark) for name, one in states.items()]
+    with transaction.atomic():
+        StreamSample.objects.bulk_create(taken)
+        if not Enforcement.objects.filter(id=1).update(sampled_to=newest):
+            Enforcement.objects.create(id=1, sampled_to=newest)
+        record_cuts(cuts, states, since=last_tick or now, now=now)
     return len(taken)
 
 

@@ -7,7 +7,7 @@ there, and trimming is what must work then.
 from streams.store.abandoned import GroupShown, destroy_group, read_clock, read_idle
 from streams.store.discovery import ScanCursor, read_known, scan_streams
 from streams.store.entries import read_entries
-from streams.store.groups import read_cut, read_group, read_idle_groups, read_oldest_pending
+from streams.store.groups import count_pending_gone, read_cut, read_group, read_idle_groups, read_oldest_pending
 from streams.store.lengths import Length, read_lengths
 from streams.store.memory import RedisMemory, read_memory
 from streams.store.published import (
@@ -34,6 +34,7 @@ __all__ = [
     "StoreUnavailable",
     "StreamError",
     "WrongType",
+    "count_pending_gone",
     "destroy_group",
     "insert",
     "move_due",

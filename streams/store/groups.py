@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Any
 
 from streams.engine.loss import PENDING_COUNTED, Cut
 from streams.engine.state import ConsumerState, GroupDetail, PendingEntry, StreamState, text
 from streams.lua import script
+from streams.store.answers import answers_of, in_lots
 from streams.store.server import Client, run, translated
 
 # Half a megabyte stepped over keeps other clients waiting for about 2 ms.
@@ -41,6 +43,23 @@ def read_cut(client: Client, state: StreamState, *, keep: int) -> Cut | None:
                 int(run(client, script("count_pending"), keys=(state.stream,), args=span)) if group.pending else 0
             )
     return Cut(last_removed, pending)
+
+
+def count_pending_gone(client: Client, state: StreamState, names: Sequence[str], *, since: str) -> dict[str, int]:
+    """Group → how many of the entries from `since` on it has pending that are gone from the old end.
+
+    Up to PENDING_COUNTED. A group that is gone is missing. Raises StoreError.
+    """
+    if not names:
+        return {}
+    before_first = f"({state.first_id}" if state.first_id else "+"
+    with translated(state.stream):
+        calls = [
+            (state.stream, (raw_name(client, state.stream, name), since, before_first, PENDING_COUNTED))
+            for name in names
+        ]
+        counts = answers_of(client, script("count_pending"), in_lots(calls))
+        return {name: count for name, count in zip(names, counts, strict=True) if isinstance(count, int)}
 
 
 def read_oldest_pending(client: Client, state: StreamState) -> dict[str, str]:

@@ -82,7 +82,7 @@ def test_one_round_trip_and_one_insert(redis: redis_library.Redis, monkeypatch: 
     after = data_redis().info("commandstats")
     calls = {name: after[name]["calls"] - before.get(name, {"calls": 0})["calls"] for name in after}
     assert calls["cmdstat_evalsha"] == 120
-    assert len(asked) <= 8
+    assert len(asked) <= 13, "whatever the number of streams: of them two for a transaction, five for locks"
 
 
 def test_a_tick_that_comes_twice_is_taken_once(redis: redis_library.Redis) -> None:
