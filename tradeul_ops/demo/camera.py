@@ -43,7 +43,7 @@ class NoCamera(Exception):
 
 
 def take(folder: Path, *, url: str, user: str, password: str) -> Iterator[Path]:
-    """Writes `page-scheme-width.png` into `folder`, one by one. Raises NoCamera, and ValueError where the login fails."""
+    """As photograph, with a browser of its own. Raises NoCamera."""
     try:
         from playwright.sync_api import sync_playwright
     except ImportError as error:
@@ -51,28 +51,33 @@ def take(folder: Path, *, url: str, user: str, password: str) -> Iterator[Path]:
     program = shutil.which("chromium") or shutil.which("chromium-browser") or shutil.which("google-chrome")
     if program is None:
         raise NoCamera("There is no chromium or google-chrome on PATH.")
-    folder.mkdir(parents=True, exist_ok=True)
     flags = ["--disable-gpu", *(["--no-sandbox"] if os.geteuid() == 0 else [])]
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=program, args=flags)
         try:
-            cookies, places = _log_in(browser, url, user, password)
-            for scheme in SCHEMES:
-                for width, height in WIDTHS.items():
-                    context = browser.new_context(
-                        base_url=url, color_scheme=scheme, viewport={"width": width, "height": height}
-                    )
-                    context.add_cookies(cookies)
-                    page = context.new_page()
-                    page.set_default_timeout(ANSWER_MS)
-                    for name, place in places.items():
-                        path = folder / f"{name}-{scheme}-{width}.png"
-                        page.goto(place)
-                        page.screenshot(path=path, full_page=True)
-                        yield path
-                    context.close()
+            yield from photograph(browser, folder, url=url, user=user, password=password)
         finally:
             browser.close()
+
+
+def photograph(browser: Any, folder: Path, *, url: str, user: str, password: str) -> Iterator[Path]:
+    """Writes `page-scheme-width.png` into `folder`, one by one. Raises ValueError if the login is refused."""
+    cookies, places = _log_in(browser, url, user, password)
+    folder.mkdir(parents=True, exist_ok=True)
+    for scheme in SCHEMES:
+        for width, height in WIDTHS.items():
+            context = browser.new_context(
+                base_url=url, color_scheme=scheme, viewport={"width": width, "height": height}
+            )
+            context.add_cookies(cookies)
+            page = context.new_page()
+            page.set_default_timeout(ANSWER_MS)
+            for name, place in places.items():
+                path = folder / f"{name}-{scheme}-{width}.png"
+                page.goto(place)
+                page.screenshot(path=path, full_page=True)
+                yield path
+            context.close()
 
 
 def _log_in(browser: Any, url: str, user: str, password: str) -> tuple[list[Any], dict[str, str]]:
