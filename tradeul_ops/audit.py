@@ -15,9 +15,21 @@ ADDED, CHANGED, DELETED = ADDITION, CHANGE, DELETION
 WORDS = {ADDED: "added", CHANGED: "changed", DELETED: "deleted"}
 
 
-def record(*, user_id: int, row: models.Model, flag: int, changes: Mapping[str, tuple[Any, Any]]) -> LogEntry:
-    """One line: `changes` is field name → (old, new). Belongs in the transaction that writes the row."""
+def record(
+    *,
+    user_id: int,
+    row: models.Model,
+    flag: int,
+    changes: Mapping[str, tuple[Any, Any]],
+    predicted: Mapping[str, Any] | None = None,
+) -> LogEntry:
+    """One line: `changes` is field name → (old, new). Belongs in the transaction that writes the row.
+
+    `predicted`: what the preview said that it does, in words and numbers that JSON has.
+    """
     said: dict[str, Any] = {"values": {name: [_kept(old), _kept(new)] for name, (old, new) in changes.items()}}
+    if predicted is not None:
+        said["predicted"] = dict(predicted)
     fields = [f"{name}: {_plain(old)} → {_plain(new)}" for name, (old, new) in changes.items()]
     # The words that Django's own history shows; `values` are for whoever takes the change back.
     shown: dict[int, dict[str, Any]] = {
@@ -50,6 +62,15 @@ def values_of(entry: LogEntry) -> dict[str, tuple[Any, Any]]:
         return {name: (old, new) for name, (old, new) in said[0]["values"].items()}
     except (ValueError, LookupError, TypeError, AttributeError):
         return {}
+
+
+def predicted_of(entry: LogEntry) -> dict[str, Any] | None:
+    """What was predicted when the change was made. None: nothing was."""
+    try:
+        said = json.loads(entry.change_message)[0].get("predicted")
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return None
+    return said if isinstance(said, dict) else None
 
 
 def prune(*, keep: int) -> int:

@@ -16,6 +16,7 @@ from django.utils.translation import gettext
 from kombu.exceptions import OperationalError as BrokerError
 
 from streams.engine.changes import ChangePreview
+from streams.engine.prediction import prediction_of
 from streams.engine.rules import Rule, rule_errors
 from streams.models import Stream, StreamLimit
 from streams.services.previews import LossRefused, preview_rule
@@ -54,7 +55,7 @@ def create_limit(row: StreamLimit, *, user_id: int, now: datetime, accepted_loss
         row.updated_at, row.updated_by_id = now, user_id
         row.save(force_insert=True)
         added = {name: (None, getattr(row, name)) for name in EDITABLE}
-        audit.record(user_id=user_id, row=row, flag=audit.ADDED, changes=added)
+        audit.record(user_id=user_id, row=row, flag=audit.ADDED, changes=added, predicted=_predicted(preview))
         _tell(preview)
 
 
@@ -79,11 +80,13 @@ def update_limit(
         for name, (_, new) in changed.items():
             setattr(row, name, new)
         _check(row)  # together with what someone else may have saved since the form was shown
+        predicted = None
         if changed.keys() != {"note"}:
             preview = _agreed(old, row.rule, now=now, accepted_loss=accepted_loss)
+            predicted = _predicted(preview)
             _tell(preview)
         row.updated_at, row.updated_by_id = now, user_id
-        audit.record(user_id=user_id, row=row, flag=audit.CHANGED, changes=changed)
+        audit.record(user_id=user_id, row=row, flag=audit.CHANGED, changes=changed, predicted=predicted)
         with _one_per_pattern(row):
             row.save(update_fields=[*changed, "updated_at", "updated_by"])
     return row
@@ -99,7 +102,7 @@ def delete_limit(limit_id: int, *, user_id: int, now: datetime, accepted_loss: i
         row = StreamLimit.objects.select_for_update().get(pk=limit_id)
         preview = _agreed(row.rule, None, now=now, accepted_loss=accepted_loss)
         removed = {name: (getattr(row, name), None) for name in EDITABLE}
-        audit.record(user_id=user_id, row=row, flag=audit.DELETED, changes=removed)
+        audit.record(user_id=user_id, row=row, flag=audit.DELETED, changes=removed, predicted=_predicted(preview))
         row.delete()
         _tell(preview)
 
@@ -131,6 +134,11 @@ def _agreed(old: Rule | None, new: Rule | None, *, now: datetime, accepted_loss:
     if not preview.allowed_by(accepted_loss):
         raise LossRefused(preview, accepted_loss=accepted_loss)
     return preview
+
+
+def _predicted(preview: ChangePreview) -> dict[str, Any] | None:
+    found = prediction_of(preview)
+    return found.as_record() if found else None
 
 
 def _tell(preview: ChangePreview) -> None:

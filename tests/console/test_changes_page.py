@@ -17,7 +17,7 @@ from django.utils import timezone
 from streams import services
 from streams.models import StreamLimit
 from streams.services.effects import read_effects
-from tests.streams.factories import make_row, make_sample
+from tests.streams.factories import fill, make_row, make_sample
 from tradeul_ops import audit
 from tradeul_ops.console import changes as page
 from tradeul_ops.console.changes import address_of
@@ -147,3 +147,22 @@ def test_a_poll_costs_the_same_for_two_changes_and_forty(ana: Client, orders: St
         audit.record(user_id=user.pk, row=orders, flag=audit.CHANGED, changes={"maxlen": (1, 2)})
     assert cost() == few
     assert few <= 14
+
+
+def test_what_was_predicted_stands_beside_what_was_measured_and_why_they_differ(
+    ana: Client, orders: StreamLimit, redis: redis_library.Redis
+) -> None:
+    fill(redis, "orders", 950)
+    line = _edit(orders, maxlen=600, trim_threshold=700)
+    at = timezone.now() - timedelta(minutes=61)
+    LogEntry.objects.filter(pk=line.pk).update(action_time=at)
+    for after, length in ((-5, 950), (55, 600), (595, 2900), (3500, 20)):
+        make_sample(at=at + timedelta(seconds=after), length=length, bytes=length * 10)
+    (change,) = ana.get("/changes/").context["changes"].rows
+    assert change.prediction.keeps == 600
+    first, second, third = (why for _, why in change.steps)
+    assert first == ""
+    assert second.startswith("longer: ") and "ceiling" in second
+    assert third.startswith("shorter: ")
+    text = ana.get("/changes/").content.decode()
+    assert "as predicted" in text and second in text and third in text

@@ -19,9 +19,10 @@ from django.utils.http import urlencode
 
 from snapshots.models import SnapshotPolicy
 from streams.engine.patterns import literal_name
+from streams.engine.prediction import Prediction, prediction_from
 from streams.models import StreamLimit
 from streams.services.edits import EDITABLE
-from streams.services.effects import Effect, read_effects
+from streams.services.effects import Effect, Step, read_effects
 from timescale.models import AggregatePolicy, HypertablePolicy
 from tradeul_ops import audit
 
@@ -55,6 +56,16 @@ class Change:
     said: str
     revertible: bool
     effect: Effect | None
+    prediction: Prediction | None
+
+    @property
+    def steps(self) -> tuple[tuple[Step, str], ...]:
+        """Each step of the effect, and why it is other than predicted: empty where it is not, or nobody knows."""
+        steps = self.effect.steps if self.effect else ()
+        return tuple((step, self._why(step)) for step in steps)
+
+    def _why(self, step: Step) -> str:
+        return self.prediction.why_other(step.measured.length) if self.prediction and step.measured else ""
 
 
 @dataclass(frozen=True)
@@ -145,6 +156,7 @@ def _change(
         said=line.get_change_message(),
         revertible=of_limit and any(name in EDITABLE for name in values),
         effect=effect if effect and effect.known else None,
+        prediction=prediction_from(audit.predicted_of(line)),
     )
 
 
