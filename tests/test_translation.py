@@ -17,8 +17,21 @@ from django.utils import translation
 ROOT = Path(settings.BASE_DIR)
 TEMPLATES = sorted((ROOT / "templates").rglob("*.html"))
 SAID = {"title", "aria-label", "placeholder", "data-label", "alt"}  # attributes that a person reads
-# The product's name; fields, commands and units in the servers' own words.
-AS_IT_IS = {"tradeul ops", "maxlen", "max_age", "max_bytes", "pid", "CSV", "JSON", "UTC", "GB", "ms"}
+# Names of products; fields, commands and units in the servers' own words.
+AS_IT_IS = {
+    "tradeul ops",
+    "PostgreSQL",
+    "TimescaleDB",
+    "maxlen",
+    "max_age",
+    "max_bytes",
+    "pid",
+    "CSV",
+    "JSON",
+    "UTC",
+    "GB",
+    "ms",
+}
 QUOTED = {"code", "pre", "kbd", "script", "style"}  # keys, commands and SQL
 MARKED = re.compile(r"{%\s*blocktranslate\b.*?{%\s*endblocktranslate\s*%}|{%.*?%}|{{.*?}}|{#.*?#}", re.DOTALL)
 WORD = re.compile(r"[A-Za-z]{2,}")

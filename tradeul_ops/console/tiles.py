@@ -39,6 +39,26 @@ class Part:
 
 
 @dataclass(frozen=True)
+class Totals:
+    """Of all streams and producers together; `bytes` None: of one of the streams it is unknown."""
+
+    streams: int
+    within: int
+    bytes: int | None
+    producers: int
+    newest: int
+
+    @property
+    def condition(self) -> str:
+        return "within" if self.within == self.streams else "attention"
+
+    @property
+    def late(self) -> int:
+        """Producers that hold older limits."""
+        return self.producers - self.newest
+
+
+@dataclass(frozen=True)
 class Tiles:
     """Points are an hour's, from old to new; empty: none are known. `snapshots`: policy id → bytes a delta."""
 
@@ -47,6 +67,7 @@ class Tiles:
     snapshots: dict[int, tuple[Point, ...]]
     database: tuple[Point, ...]
     split: tuple[Part, ...]
+    totals: Totals | None
 
 
 def read_tiles(overview: Overview) -> Tiles:
@@ -61,6 +82,18 @@ def read_tiles(overview: Overview) -> Tiles:
         snapshots=past[0],
         database=past[1],
         split=split_of(streams, snapshots) if streams else (),
+        totals=totals_of(streams) if streams else None,
+    )
+
+
+def totals_of(streams: StreamsOverview) -> Totals:
+    sizes = [glance.bytes for glance in streams.glances if glance.enabled]
+    return Totals(
+        streams=len(sizes),
+        within=sum(glance.enabled and glance.condition == "within" for glance in streams.glances),
+        bytes=None if None in sizes else sum(filter(None, sizes)),
+        producers=len(streams.producers),
+        newest=sum(one.version == streams.version for one in streams.producers),
     )
 
 
