@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 READY := $(VENV)/.ready
 MINUTES ?= 10  # of make fuzz
 
-.PHONY: demo demo-check prove test fuzz lint lock audit clean
+.PHONY: demo demo-check prove soak test fuzz lint lock audit clean
 .DEFAULT_GOAL := demo
 
 demo: $(READY)
@@ -16,6 +16,9 @@ demo-check: $(READY)
 
 prove: $(READY)
 	$(BIN)/python manage.py prove
+
+soak: $(READY)
+	$(BIN)/python manage.py soak --hours 0.5
 
 test: $(READY)
 	$(BIN)/python -m pytest

@@ -6,7 +6,7 @@ Needs no server. Each regime begins with a full. All writers see the same ticks,
 document; at the end what that reader has is compared with the source:
 
 JSON + gzip            all records at each tick
-guide                  the integration guide's manager as its text describes it; _peers.py says how
+guide                  the integration guide's manager as its text describes it; proof/writers.py says how
 ours, hash             what the worker does: symbol → JSON as HGETALL answers (hiredis); unchanged bytes are not parsed
 ours, dicts            what SnapshotManager does with records in memory
 ours, guide's profile  the same, waiting within the guide's thresholds
@@ -32,9 +32,9 @@ import orjson
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks._days import real_days
 from benchmarks._market import Market
 from benchmarks._measure import Row
-from benchmarks._peers import Guide, Gzip, Records, Watch, real_days
 from snapshots.engine import chain, codec
 from snapshots.engine.build import Build, encode, prepare
 from snapshots.engine.plan import Options
@@ -42,6 +42,7 @@ from snapshots.engine.source import changes_of_fields
 from snapshots.engine.state import to_records
 from snapshots.publisher._author import author_of
 from tradeul_ops.demo.market import NORMAL, OPEN, QUIET, Regime
+from tradeul_ops.proof.writers import Guide, Gzip, Records, Watch, price_off
 
 GOALS = {"quiet": 0.65, "normal": 0.40, "open": 0.23}
 
@@ -166,7 +167,7 @@ def measure(name: str, ticks: Iterator[tuple[Records, dict[str, bytes]]], *, goa
         has = writer.read()
         figures[writer.name] = (
             sum(has.get(symbol) != record for symbol, record in records.items()),
-            max(_off(has.get(symbol), record) for symbol, record in records.items()),
+            max(price_off(has.get(symbol), record) for symbol, record in records.items()),
         )
         print(
             f"{writer.name:22}{full / 1e3:10.0f}{median(deltas) / 1e3:10.1f}{max(deltas) / 1e3:10.1f}{total:10.0f}"
@@ -240,14 +241,6 @@ def measure(name: str, ticks: Iterator[tuple[Records, dict[str, bytes]]], *, goa
             met=profile_off <= 0.001,
         ),
     ]
-
-
-def _off(has: dict[str, Any] | None, record: dict[str, Any]) -> float:
-    """How far a reader's price is off, as a share of it; 1 for a ticker that it does not have."""
-    seen, true = (has or {}).get("price"), record["price"]
-    if seen is None or not true:
-        return float(seen != true)
-    return abs(seen - true) / abs(seen)
 
 
 def main() -> None:

@@ -10,7 +10,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import psycopg
@@ -109,7 +109,7 @@ class Side(ABC):
     def begin(self) -> None:
         """Counters start here: what was loaded before is not the market's."""
         self._redis_before = meters.read_redis(self.redis)
-        self._postgres_before = self._postgres_cpu()
+        self._postgres_before = self.postgres_cpu()
 
     def tick(self, work: Work, *, began: datetime) -> None:
         self._timed("snapshot, written", lambda: self.write_snapshot(work.records, at=work.at))
@@ -156,7 +156,7 @@ class Side(ABC):
             info: Any = self.redis.xinfo_stream(stream)
             seen.lengths[stream], seen.added[stream] = int(info["length"]), int(info["entries-added"])
         seen.never_delivered = sum(seen.added[stream] - self._delivered[stream] for stream in GROUPS)
-        after = self._postgres_cpu()
+        after = self.postgres_cpu()
         if after is not None and self._postgres_before is not None:
             seen.postgres_seconds = after - self._postgres_before
         if self._postgres_pid is not None:
@@ -165,12 +165,19 @@ class Side(ABC):
         seen.rows, seen.oldest = self._one("SELECT count(*), min(time) FROM scan_results")
         [seen.database_bytes] = self._one("SELECT pg_database_size(current_database())")
 
+    def count_old(self, kept: timedelta) -> int:
+        """Rows that are older than they should be kept, and an hour: a chunk goes when all of it is."""
+        query = "SELECT count(*) FROM scan_results WHERE time < now() - %s::interval - interval '1 hour'"
+        row = self.database.execute(query, [kept]).fetchone()
+        return int(row[0]) if row else 0
+
     def _one(self, query: str) -> tuple[Any, ...]:
         row: tuple[Any, ...] | None = self.database.execute(query).fetchone()
         assert row is not None
         return row
 
-    def _postgres_cpu(self) -> float | None:
+    def postgres_cpu(self) -> float | None:
+        """Seconds, of the server and all its sessions; None where it is not our process."""
         return None if self._postgres_pid is None else meters.cpu_seconds(self._postgres_pid)
 
     def _timed(self, what: str, work: Any) -> None:

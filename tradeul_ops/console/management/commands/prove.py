@@ -16,9 +16,11 @@ from django.core.management.base import BaseCommand, CommandError
 from tradeul_ops.demo.servers import ServerError
 from tradeul_ops.proof import report
 from tradeul_ops.proof.page import page
+from tradeul_ops.proof.peers import compare
 from tradeul_ops.proof.progress import Progress
-from tradeul_ops.proof.run import GIVEN, prove
+from tradeul_ops.proof.run import prove
 from tradeul_ops.proof.scale import SCALES
+from tradeul_ops.proof.servers import GIVEN
 from tradeul_ops.proof.table import kept, rows_of
 
 MISSED, AWAY = 1, 2
@@ -39,25 +41,34 @@ class Command(BaseCommand):
             help="small: two minutes; full: the guide's sizes, 25 GB of disk",
         )
         parser.add_argument("--directory", type=Path, help="for the servers' data (a temporary one)")
+        parser.add_argument(
+            "--peers", action="store_true", help="instead: this project next to others' ways, on the same servers"
+        )
         parser.add_argument("--json", action="store_true", help="one document, for programs")
         parser.add_argument("--html", type=Path, metavar="FILE", help="also a report with charts")
         for name, what in GIVEN.items():
             option = f"--{name.lower().replace('_', '-')}"
             parser.add_argument(option, metavar="URL", dest=name, help=f"{what}, instead of an embedded server")
 
-    def handle(self, *, scale: str, directory: Path | None, json: bool, html: Path | None, **options: Any) -> None:
+    def handle(self, *, scale: str, directory: Path | None, peers: bool, html: Path | None, **options: Any) -> None:
         if html is not None and not html.parent.is_dir():
             raise CommandError(f"--html: there is no folder {html.parent}.")
+        if peers and (html or options["json"]):
+            raise CommandError("--peers prints its tables only: leave out --html and --json.")
         given = {name: options[name] for name in GIVEN if options[name]}
-        progress = Progress(sys.stderr)
         try:
             with tempfile.TemporaryDirectory(prefix="prove-", dir=directory) as folder:
-                proof = prove(SCALES[scale], Path(folder), given=given, progress=progress)
+                how: dict[str, Any] = {"given": given, "progress": Progress(sys.stderr)}
+                if peers:
+                    tables = compare(SCALES[scale], Path(folder), **how)
+                    self.stdout.write("\n\n".join(map(str, tables)))
+                    return
+                proof = prove(SCALES[scale], Path(folder), **how)
         except ServerError as error:
             raise CommandError(str(error), returncode=AWAY) from error
         rows = rows_of(proof)
         if html is not None:
             html.write_text(page(proof, rows))
-        self.stdout.write(report.document(proof, rows) if json else report.text(proof, rows))
+        self.stdout.write(report.document(proof, rows) if options["json"] else report.text(proof, rows))
         if not kept(rows):
             sys.exit(MISSED)

@@ -1,9 +1,8 @@
-"""What snapshots are measured against: gzipped JSON, and the integration guide's manager as its text describes it."""
+"""Snapshot writers to measure against: gzipped JSON, and the integration guide's manager as its text describes it."""
 
 from __future__ import annotations
 
 import gzip
-import json
 import time
 import zlib
 from typing import Any
@@ -62,7 +61,7 @@ class Guide:
         before, self._before = self._before, records
         document: dict[str, Any]
         if not before:
-            document, level = records, 6
+            document, level = dict(records), 6
             self._reader = dict(records)
         else:
             both = records.keys() & before.keys()
@@ -101,29 +100,13 @@ def _moved(before: dict[str, Any], record: dict[str, Any]) -> bool:
             return True
     if before.get("score") != record.get("score"):
         return True
-    return abs((record.get("change_percent") or 0) - (before.get("change_percent") or 0)) > 0.5
+    apart: float = (record.get("change_percent") or 0) - (before.get("change_percent") or 0)
+    return abs(apart) > 0.5
 
 
-def real_days(folder: Any) -> list[Records]:
-    """NASDAQ's screener, a file a day: its texts as the numbers that they are, None where they are none."""
-    import zstandard
-
-    days = []
-    for path in sorted(folder.glob("*.json.zst")):
-        listed = json.loads(zstandard.ZstdDecompressor().decompress(path.read_bytes(), max_output_size=2**26))
-        days.append({row["symbol"]: _numbers(row) for row in listed})
-    return days
-
-
-def _numbers(row: dict[str, Any]) -> dict[str, Any]:
-    def number(name: str) -> float | None:
-        try:
-            return float(str(row[name]).strip("$%").replace(",", ""))
-        except ValueError:
-            return None
-
-    record = {
-        key: row[key] for key in ("symbol", "name", "country", "ipoyear", "industry", "sector", "url", "exchange")
-    }
-    record |= {"price": number("lastsale"), "change": number("netchange"), "change_percent": number("pctchange")}
-    return record | {"volume_today": number("volume"), "market_cap": number("marketCap")}
+def price_off(has: dict[str, Any] | None, record: dict[str, Any]) -> float:
+    """How far a reader's price is off, as a share of it; 1 for a ticker that it does not have."""
+    seen, true = (has or {}).get("price"), record["price"]
+    if seen is None or not true:
+        return float(seen != true)
+    return float(abs(seen - true) / abs(seen))

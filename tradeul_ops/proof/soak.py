@@ -1,0 +1,140 @@
+"""Lets the whole platform work for hours of market, and says whether its memory stays where it is.
+
+Market time is compressed; beat's rhythm and the slopes are the clock's: a leak of the worker is not made to look small.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from tradeul_ops.connections import client
+from tradeul_ops.demo.servers import PostgresServer, ServerError
+from tradeul_ops.proof import meters
+from tradeul_ops.proof.after import QuietStack
+from tradeul_ops.proof.progress import Progress
+from tradeul_ops.proof.rows import Verdict, spell_bytes
+from tradeul_ops.proof.slope import Point, Slope, slope
+
+PARTS = ("worker", "beat", "market")
+EVERY_SECONDS = 1.0
+WARM_UP = 0.4  # of the time: streams and the deltas' stream fill, processes import what they need
+# A server's cache of pages fills as its tables grow; a small one is full within the warm-up.
+POSTGRES = {"shared_buffers": "16MB", "max_connections": "30"}
+SHORTEST_SECONDS = 60.0
+
+
+@dataclass(frozen=True)
+class Line:
+    """Bytes at the beginning and at the end of what was judged; `limit` in bytes an hour of the clock."""
+
+    what: str
+    points: tuple[Point, ...]
+    limit: float
+
+    @property
+    def slope(self) -> Slope | None:
+        return slope(self.points)
+
+    @property
+    def verdict(self) -> Verdict:
+        """Missed where the growth is above the limit beyond two standard errors, or nothing is known."""
+        found = self.slope
+        return Verdict.MET if found is not None and found.at_least <= self.limit else Verdict.MISSED
+
+    @property
+    def cells(self) -> tuple[str, ...]:
+        found = self.slope
+        if found is None:
+            return self.what, "–", "–", "–", self.verdict
+        growth = f"{spell_bytes(found.per_hour)}/h ± {spell_bytes(found.error)}/h"
+        first, last = self.points[0][1], self.points[-1][1]
+        return (
+            self.what,
+            f"{spell_bytes(first)} → {spell_bytes(last)}",
+            growth,
+            f"{spell_bytes(self.limit)}/h",
+            self.verdict,
+        )
+
+
+@dataclass
+class Soak:
+    seconds: float
+    speed: float
+    lines: list[Line] = field(default_factory=list)
+    errors: list[str] = field(default_factory=list)
+
+    @property
+    def flat(self) -> bool:
+        return not self.errors and all(line.verdict is Verdict.MET for line in self.lines)
+
+
+def soak(
+    hours: float,
+    directory: Path,
+    *,
+    speed: float,
+    tickers: int,
+    limits: Mapping[str, float],
+    progress: Progress,
+) -> Soak:
+    """`hours` of market, `speed` times as fast; `limits` in bytes an hour of the clock, by what grows.
+
+    Raises ServerError where a process can't be started, or dies.
+    """
+    seconds = max(SHORTEST_SECONDS, hours * 3600 / speed)
+    words = ("--speed", f"{speed:g}", "--tickers", f"{tickers}")
+    stack = QuietStack(directory, 0, fresh=True, parts=PARTS, market=words, given={}, postgres=_postgres)
+    series: dict[str, list[Point]] = {name: [] for name in limits}
+    with stack.running(), progress.of("soak", round(seconds)) as told:
+        readings = _readings(stack)
+        began = at = time.monotonic()
+        while (now := time.monotonic()) < began + seconds:
+            if (dead := stack.dead_child()) is not None:
+                raise ServerError(f"{dead.name} ended with exit code {dead.process.returncode}.")
+            if now - began >= WARM_UP * seconds:
+                for name in limits:
+                    series[name].append((now - began, float(readings[name]())))
+            time.sleep(EVERY_SECONDS)
+            told(round(time.monotonic() - at))
+            at += round(time.monotonic() - at)
+        errors = [f"{child.name}: {line}" for child in stack.children for line in child.errors[:3]]
+    lines = [Line(name, tuple(series[name]), limit) for name, limit in limits.items()]
+    return Soak(seconds, speed, lines, errors)
+
+
+def _readings(stack: QuietStack) -> dict[str, Callable[[], int]]:
+    redis = client(stack.environment["REDIS_URL"])
+
+    def memory_of(pid: int) -> Callable[[], int]:
+        return lambda: meters.memory_bytes(pid)
+
+    servers = {name: server.process.pid for name, server in stack.servers.items() if server.process is not None}
+    return {
+        "Redis, used_memory": lambda: int(redis.info("memory")["used_memory"]),
+        "Redis, resident": memory_of(servers["REDIS_URL"]),
+        "broker": memory_of(servers["CELERY_BROKER_URL"]),
+        "PostgreSQL": memory_of(servers["DATABASE_URL"]),
+        "worker": memory_of(stack.child("worker").process.pid),
+        "beat": memory_of(stack.child("beat").process.pid),
+    }
+
+
+def _postgres(directory: Path, port: int) -> PostgresServer:
+    return PostgresServer(directory, port, settings=POSTGRES)
+
+
+def text(found: Soak) -> str:
+    market = found.seconds * found.speed / 3600
+    lines = [
+        f"{found.seconds:.0f} s of the clock, {market:.2g} h of market; judged after {WARM_UP:.0%} of it.",
+        "",
+        "| memory | from, to | growth | limit | |",
+        "|---|---|---|---|---|",
+        *(f"| {' | '.join(line.cells)} |" for line in found.lines),
+        "",
+    ]
+    return "\n".join([*lines, *found.errors, "Flat." if found.flat else "Not flat."])
