@@ -44,7 +44,7 @@ class NewestSample:
     @property
     def still_since(self) -> int | None:
         """In seconds since 1970: since when a group that needs entries has not moved; of several the longest."""
-        needy = [since for _, lag, pending, _, since, _ in self.packed if lag is None or lag or pending]
+        needy = [since for _, lag, pending, _, since, *_ in self.packed if lag is None or lag or pending]
         return min(needy, default=None)
 
     @property

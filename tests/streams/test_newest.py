@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from streams.engine.samples import MINUTE, TICK
-from streams.services.newest import bytes_of_all, newest_samples
+from streams.engine.samples import MINUTE, TICK, GroupSample, pack_groups
+from streams.services.newest import NewestSample, bytes_of_all, newest_samples
 from tests.streams.factories import make_sample
 
 pytestmark = pytest.mark.django_db
@@ -55,3 +55,16 @@ def test_the_hour_of_all_is_their_sum_and_unknown_where_one_is(django_assert_num
         points = bytes_of_all(now=NOW)
     assert [size for _, size in points] == [11, None, 33]
     assert points[0][0] == NOW - timedelta(minutes=3)
+
+
+def test_a_group_that_missed_entries_is_read_as_one_that_did_not() -> None:
+    """Packed groups are of two lengths: what was missed stands behind the rest, where it is known."""
+    since = datetime(2026, 3, 9, 14, 30, tzinfo=UTC)
+    groups = [
+        GroupSample(name=name, lag=1, pending=0, last_delivered_id="5-0", still_since=since, moved=True, missed=missed)
+        for name, missed in (("all", None), ("some", 7))
+    ]
+    newest = NewestSample(length=10, bytes=100, first_id="1-0", packed=pack_groups(groups))
+    assert newest.still_since == int(since.timestamp())
+    assert newest.largest_lag == 1
+    assert newest.groups == {group.name: group for group in groups}
