@@ -13,6 +13,7 @@ from __future__ import annotations
 import argparse
 import logging
 import os
+import random
 import sys
 import tempfile
 import time
@@ -40,6 +41,7 @@ PRELOADED = {
     "timescaledb.telemetry_level": "off",
     "timescaledb.max_background_workers": "0",
 }
+Work = Callable[[], Any]
 HTMX = {"HX-Request": "true"}
 
 
@@ -50,21 +52,23 @@ class Meter:
         assert valkey.process and postgres.process
         self.servers = [psutil.Process(server.process.pid) for server in (valkey, postgres)]
 
-    def read(self) -> tuple[float, ...]:
-        return time.process_time(), *(self._of(server) for server in self.servers)
+    def versus(self, what: str, raw: Work, page: Work, *, budget: float | None = None, rounds: int = ROUNDS) -> Row:
+        """In turns. CPU here and clock: medians; ratio: of paired rounds; servers: means, their clocks tick slowly."""
+        spent: dict[Work, list[tuple[float, ...]]] = {raw: [], page: []}
+        for number in range(rounds + 2):
+            for work in random.sample([raw, page], 2):
+                before = self._read()
+                work()
+                if number >= 2:  # the first two warm up
+                    spent[work].append(tuple(b - a for a, b in zip(before, self._read(), strict=True)))
+        ratio = median(ours[0] / base[0] for base, ours in zip(spent[raw], spent[page], strict=True))
+        told = [_told(spent[work]) for work in (raw, page)]
+        cpu = median(ours[0] for ours in spent[page]) * 1000
+        goal = "" if budget is None else f"≤ {budget:.0f} ms CPU"
+        return Row(what, *told, ratio, goal, budget is None or cpu <= budget)
 
-    def spent(self, work: Callable[[], Any], rounds: int = ROUNDS) -> tuple[float, float, float, float]:
-        """Milliseconds a round: CPU here and clock, medians; Valkey and PostgreSQL, means: their clocks tick slowly."""
-        work(), work()
-        here, clock, before = [], [], self.read()
-        for _ in range(rounds):
-            began = time.process_time(), time.perf_counter()
-            work()
-            here.append(time.process_time() - began[0])
-            clock.append(time.perf_counter() - began[1])
-        after = self.read()
-        servers = [(b - a) / rounds * 1000 for a, b in zip(before[1:], after[1:], strict=True)]
-        return median(here) * 1000, median(clock) * 1000, servers[0], servers[1]
+    def _read(self) -> tuple[float, ...]:
+        return time.process_time(), time.perf_counter(), *(self._of(server) for server in self.servers)
 
     def _of(self, server: psutil.Process) -> float:
         total = 0.0
@@ -72,6 +76,12 @@ class Meter:
             times = process.cpu_times()
             total += times.user + times.system
         return total
+
+
+def _told(spent: list[tuple[float, ...]]) -> str:
+    here, clock = (median(one[place] for one in spent) * 1000 for place in (0, 1))
+    valkey, postgres = (sum(one[place] for one in spent) / len(spent) * 1000 for place in (2, 3))
+    return f"{here:.1f} ms CPU, {clock:.1f} by the clock (Valkey {valkey:.1f}, PostgreSQL {postgres:.1f})"
 
 
 @contextmanager
@@ -200,11 +210,10 @@ def overview(
                 cursor.fetchall()
 
     try:
-        base = meter.spent(raw)
         what = f"the overview of {streams} streams, {2 * streams:,} groups, {chunks} chunks, {producers} producers"
-        yield shown(f"{what}: what a poll gets", base, meter.spent(get(browser, "/", HTMX)), OVERVIEW_BUDGET_MS)
-        yield shown(f"{what}: whole page", base, meter.spent(get(browser, "/", {})), None)
-        yield shown("findings, as beat judges them every 15 s", base, meter.spent(judged), None)
+        yield meter.versus(f"{what}: what a poll gets", raw, get(browser, "/", HTMX), budget=OVERVIEW_BUDGET_MS)
+        yield meter.versus(f"{what}: whole page", raw, get(browser, "/", {}))
+        yield meter.versus("findings, as beat judges them every 15 s", raw, judged)
     finally:
         for one in ours:
             one.stop()
@@ -230,12 +239,11 @@ def listed(client: redis.Redis, meter: Meter, browser: Any, *, streams: int = 5_
             pipe.memory_usage(name)
         pipe.execute()
 
-    base = meter.spent(raw, 5)
     what = f"the list of {streams:,} streams with {streams * 3:,} groups"
     for address in ("", "?sort=length", "?sort=state", "?sort=bytes", "?q=49", "?state=attention"):
-        spent = meter.spent(get(browser, f"/streams/{address}", HTMX), 7)
-        yield shown(f"{what}, refresh {address}".rstrip(), base, spent, LIST_BUDGET_MS)
-    yield shown(f"{what}, whole page", base, meter.spent(get(browser, "/streams/", {}), 7), LIST_BUDGET_MS)
+        page = get(browser, f"/streams/{address}", HTMX)
+        yield meter.versus(f"{what}, refresh {address}".rstrip(), raw, page, budget=LIST_BUDGET_MS, rounds=5)
+    yield meter.versus(f"{what}, whole page", raw, get(browser, "/streams/", {}), budget=LIST_BUDGET_MS, rounds=5)
 
 
 def get(browser: Any, path: str, headers: dict[str, str]) -> Callable[[], None]:
@@ -245,15 +253,6 @@ def get(browser: Any, path: str, headers: dict[str, str]) -> Callable[[], None]:
             raise SystemExit(f"{path} answered {answer.status_code}")
 
     return once
-
-
-def shown(what: str, base: tuple[float, ...], ours: tuple[float, ...], budget: float | None) -> Row:
-    said = [
-        f"{cpu:.1f} ms CPU, {clock:.1f} by the clock (Valkey {v:.1f}, PostgreSQL {p:.1f})"
-        for cpu, clock, v, p in (base, ours)
-    ]
-    goal = "" if budget is None else f"≤ {budget:.0f} ms CPU"
-    return Row(what, *said, ours[0] / base[0], goal, budget is None or ours[0] <= budget)
 
 
 def main() -> None:
