@@ -1,9 +1,8 @@
-"""The rows of benchmarks/streams.py that read or sweep many streams at once: as a store, a service, and a page."""
+"""The rows of benchmarks/streams.py that read or sweep many streams at once. Pages: see console.py."""
 
 from __future__ import annotations
 
 import os
-import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import timedelta
@@ -17,8 +16,7 @@ from _trims import FILL
 from streams import store
 from tradeul_ops.demo.servers import PostgresServer, ValkeyServer, free_port
 
-PAGE_BUDGET_MS = 2000  # of a refresh of the list of 5,000 streams: it is asked for every five seconds
-GROUPS = ("scanner", "gateway", "pricing")
+GROUPS = ("scanner", "gateway")
 
 
 def reading(client: redis.Redis, *, streams: int = 500) -> Iterator[Row]:
@@ -110,37 +108,6 @@ def enforcing(client: redis.Redis, *, streams: int = 500) -> Iterator[Row]:
         base, ours = in_turn(swept(raw, entries), swept(sweep, entries), rounds=3)
         said = f"{streams} due streams, {what}: a sweep with its rows and records; redis-py: the same read, and XTRIM"
         yield versus(said, base, ours, goal=1.2, unit="ms")
-
-
-def page(client: redis.Redis, *, streams: int = 5_000) -> Iterator[Row]:
-    """GET /streams/ as htmx asks for it, through Django whole: session, summary, template."""
-    from django.conf import settings
-    from django.contrib.auth import get_user_model
-    from django.test import Client
-    from django.utils import timezone
-
-    from streams import services
-    from streams.services.samples import take_samples
-
-    client.flushall()
-    names = _make(client, streams, entries=30, groups=3)
-    services.remember(names)
-    take_samples(now=timezone.now())
-    settings.ALLOWED_HOSTS = ["*"]
-    browser = Client()
-    browser.force_login(get_user_model().objects.create_superuser("benchmark"))
-    took: dict[str, list[float]] = {}
-    for _ in range(6):
-        for what, headers in (("refresh", {"HX-Request": "true"}), ("whole page", {})):
-            began = time.perf_counter()
-            answer = browser.get("/streams/", headers=headers)
-            took.setdefault(what, []).append((time.perf_counter() - began) * 1000)
-            if answer.status_code != 200 or b"read:" not in answer.content:
-                raise SystemExit(f"/streams/ answered {answer.status_code}")
-    for what, times in took.items():
-        ms = sorted(times[1:])[len(times[1:]) // 2]
-        said = f"the list of {streams:,} streams with {streams * 3:,} groups, {what}"
-        yield Row(said, "", f"{ms:,.0f} ms", None, f"≤ {PAGE_BUDGET_MS:,} ms", ms <= PAGE_BUDGET_MS)
 
 
 def _make(client: redis.Redis, streams: int, *, entries: int, groups: int, read: bool = False) -> list[str]:

@@ -30,7 +30,7 @@ import redis
 import redis.asyncio
 from _edits import editing
 from _measure import Row, in_turn, timed, versus
-from _reads import console, enforcing, page, reading
+from _reads import console, enforcing, reading
 from _trims import trimming
 
 from streams.engine.rules import Rule
@@ -142,7 +142,6 @@ def main() -> None:
             if "console" in wanted:
                 with console(Path(directory), server):
                     show(enforcing(client))
-                    show(page(client))
             client.flushall()
             if "trimming" in wanted:
                 show(trimming(client))

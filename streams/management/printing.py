@@ -17,6 +17,7 @@ from streams.services.definitions import Difference
 from streams.services.on_demand import TrimReport
 from streams.store import StreamError
 
+UNMANAGED_NAMED = 20
 UNKNOWN, NONE = "unknown", "–"
 IN_KEY = ("pattern", "is_ceiling")
 UNSAID = ("priority 0", *(f"{name} {NONE}" for name in ("max_age", "max_bytes", "ignore_groups_idle_for")))
@@ -98,6 +99,13 @@ def cells(row: StreamRow) -> tuple[str, ...]:
         row.condition,
         row.why,
     )
+
+
+def unmanaged_sentence(names: Sequence[str]) -> str:
+    """“No limit is for 2 streams, which grow until one is: orders, trades.”"""
+    more = f" and {len(names) - UNMANAGED_NAMED:,} more" if len(names) > UNMANAGED_NAMED else ""
+    which = "1 stream, which grows" if len(names) == 1 else f"{len(names):,} streams, which grow"
+    return f"No limit is for {which} until one is: {', '.join(names[:UNMANAGED_NAMED])}{more}."
 
 
 def row_fields(row: StreamRow) -> dict[str, Any]:

@@ -13,9 +13,11 @@ from typing import Any
 import pytest
 import redis as redis_library
 from django.db import OperationalError
+from django.utils import timezone
 
+from streams import services
 from streams.management.commands import streams as command
-from streams.models import StreamLimit
+from streams.models import Stream, StreamLimit
 from tests.streams.command_line import enforced_now, refused, run, state_of
 from tests.streams.factories import fill, make_group, make_row
 from tradeul_ops.demo.servers import free_port
@@ -99,6 +101,20 @@ def test_list_as_json(redis: Redis) -> None:
     assert (row["stream"], row["length"], row["maxlen"], row["hard_maxlen"]) == ("orders", 900, 1000, 3000)
     assert (row["trim_interval"], row["condition"], row["last_trim"]) == (30.0, "within", None)
     assert (row["groups"][0]["name"], row["groups"][0]["lag"]) == ("pricing", 700)
+
+
+def test_list_names_the_streams_that_no_limit_is_for_and_exits_1(redis: Redis) -> None:
+    enforced_now()
+    make_row("orders")
+    for stream in ("orders", "trades", "loose\x1b[2J"):
+        fill(redis, stream, 10)
+    services.discover_streams(now=timezone.now())
+    code, printed = run("list")
+    assert code == 1
+    assert "No limit is for 2 streams, which grow until one is: loose\\x1b[2J, trades." in printed
+    assert json.loads(run("list", "--json")[1])["unmanaged"] == ["loose\x1b[2J", "trades"]
+    Stream.objects.exclude(name="orders").delete()
+    assert run("list")[0] == 0
 
 
 def test_a_group_whose_name_moves_the_cursor_moves_nothing(redis: Redis) -> None:

@@ -35,7 +35,7 @@ class Command(BaseCommand):
 
     def add_arguments(self, parser: ArgumentParser) -> None:
         parts = parser.add_subparsers(dest="what", required=True)
-        add = parts.add_parser("list", help="How every limited stream stands; exit code 1 if not all are within.")
+        add = parts.add_parser("list", help="How every stream stands; exit code 1 unless each is within a limit.")
         _json(add)
         add = parts.add_parser("plan", help="What an enforcement now would do. Changes nothing.")
         add.add_argument("streams", nargs="*", metavar="STREAM", help="only these")
@@ -81,12 +81,13 @@ class Command(BaseCommand):
         summary = streams_summary(now=timezone.now())
         if json:
             streams = [printing.row_fields(row) for row in summary.rows]
-            self.stdout.write(printing.as_json({"read_at": summary.read_at, "streams": streams}))
-        elif summary.rows:
-            self.stdout.write(printing.table(summary.rows))
+            said = {"read_at": summary.read_at, "streams": streams, "unmanaged": summary.unmanaged}
+            self.stdout.write(printing.as_json(said))
         else:
-            self.stdout.write("No stream has a limit.")
-        return all(row.condition == "within" for row in summary.rows)
+            self.stdout.write(printing.table(summary.rows) if summary.rows else "No stream has a limit.")
+            if summary.unmanaged:
+                self._say(printing.unmanaged_sentence(summary.unmanaged))
+        return not summary.unmanaged and all(row.condition == "within" for row in summary.rows)
 
     def plan_trims(self, *, streams: Sequence[str], json: bool, **_: Any) -> bool:
         return self._print_plan(plan_limits(named=limited_streams(named=streams, switched_off=True)), json=json)
