@@ -1,11 +1,15 @@
 """A source that fails shows its last good answer, with the reason and since when; an error of ours is not hidden."""
 
+import threading
+import time
+from collections.abc import Callable
 from datetime import datetime, timedelta
 
 import pytest
 import redis
 
 from tests.console.factories import NOW
+from tradeul_ops.console import panels
 from tradeul_ops.console.panels import read
 
 
@@ -29,3 +33,32 @@ def test_a_mistake_of_ours_is_not_taken_for_a_server_that_is_away() -> None:
 
     with pytest.raises(KeyError):
         read("a source", wrong, now=NOW)
+
+
+def test_those_who_ask_while_it_is_being_read_share_the_next_reading(
+    wait_until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    asked, readings = [], []
+
+    def source(*, now: datetime) -> int:
+        readings.append(now)
+        return len(readings)
+
+    def monotonic(real: Callable[[], float] = time.monotonic) -> float:
+        asked.append(threading.current_thread().name)
+        return real()
+
+    found: list[int | None] = []
+    threads = [
+        threading.Thread(target=lambda: found.append(read("shared", source, now=NOW).value), name=f"asks {number}")
+        for number in range(4)
+    ]
+    monkeypatch.setattr(panels, "monotonic", monotonic)
+    with panels._turns["shared"].lock:  # somebody is at it
+        for thread in threads:
+            thread.start()
+        wait_until(lambda: len(set(asked)) == 4, "all have asked")
+    for thread in threads:
+        thread.join(10)
+    assert found == [1] * 4
+    assert read("shared", source, now=NOW).value == 2, "who asks afterwards does not get what was read before"

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import threading
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
+from time import monotonic
 from typing import Any, Generic, TypeVar
 
 import redis
@@ -27,6 +29,7 @@ SOURCE_ERRORS = (
 
 _last_good: dict[str, Panel[Any]] = {}
 _guard = threading.Lock()
+_turns: defaultdict[str, _Turn] = defaultdict(lambda: _Turn())
 
 
 @dataclass(frozen=True)
@@ -43,8 +46,31 @@ class Panel(Generic[Value]):
         return bool(self.error)
 
 
+class _Turn:
+    """One thread of this process reads a source at a time; `began` and `panel` are of the reading that ended last."""
+
+    def __init__(self) -> None:
+        self.lock = threading.Lock()
+        self.began = 0.0
+        self.panel: Panel[Any] | None = None
+
+
 def read(name: str, source: Callable[..., Value], *, now: datetime) -> Panel[Value]:
-    """The source's answer, or its last good one with why there is none newer. Raises no error of a source."""
+    """The source's answer, or its last good one with why there is none newer. Raises no error of a source.
+
+    Whoever asks while it is being read waits for the next reading, and shares that with all who wait: none of them gets
+    what was read before it asked, and however many poll, a process reads one at a time.
+    """
+    asked, turn = monotonic(), _turns[name]
+    with turn.lock:
+        if turn.panel is None or turn.began < asked:
+            began = monotonic()
+            turn.panel = _read(name, source, now=now)
+            turn.began = began
+        return turn.panel
+
+
+def _read(name: str, source: Callable[..., Value], *, now: datetime) -> Panel[Value]:
     try:
         panel = Panel(name, source(now=now), now)
     except SOURCE_ERRORS as error:
