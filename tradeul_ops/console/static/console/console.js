@@ -30,16 +30,19 @@ const seconds = () => Number(select.value);
 const editing = () =>
   asking > 0 || Date.now() < readingUntil || live.querySelector("form[data-editing]") !== null || document.querySelector("dialog[open]") !== null;
 
+// Texts are the page's: it knows the person's language.
+const phrase = (name, values = {}) => Object.entries(values).reduce((text, [key, value]) => text.replace(`{${key}}`, value), pulse.dataset[name]);
+
 function tell() {
   if (inFlight) return;
   const failed = live.classList.contains("unanswered");
   pulse.classList.toggle("failed", failed);
   if (failed) {
     const wait = Math.max(0, Math.ceil((nextAt - Date.now()) / 1000));
-    pulse.textContent = `no answer since ${lastClock}` + (seconds() ? `, trying again in ${wait} s` : "");
-  } else if (!seconds()) pulse.textContent = `paused at ${lastClock}`;
-  else if (editing() && Date.now() >= readingUntil) pulse.textContent = `paused while you edit, ${lastClock}`;
-  else pulse.textContent = `refreshed ${lastClock}`;
+    pulse.textContent = phrase(seconds() ? "retry" : "failed", { clock: lastClock, wait });
+  } else if (!seconds()) pulse.textContent = phrase("paused", { clock: lastClock });
+  else if (editing() && Date.now() >= readingUntil) pulse.textContent = phrase("editing", { clock: lastClock });
+  else pulse.textContent = phrase("refreshed", { clock: lastClock });
 }
 
 function tick() {
@@ -110,7 +113,7 @@ document.addEventListener("htmx:responseError", (event) => {
   said.dataset.said = said.className = "error";
   said.setAttribute("role", "alert");
   const plain = (event.detail.xhr.getResponseHeader("Content-Type") || "").startsWith("text/plain");
-  said.textContent = plain ? event.detail.xhr.responseText : `The server answered ${event.detail.xhr.status}.`;
+  said.textContent = plain ? event.detail.xhr.responseText : phrase("refused", { status: event.detail.xhr.status });
 });
 document.addEventListener("htmx:afterSettle", (event) => {
   const field = event.target.querySelector && event.target.querySelector("form[data-editing] input:not([type=hidden], [type=checkbox])");
@@ -124,7 +127,7 @@ document.addEventListener("input", (event) => {
   const told = document.getElementById(`${event.target.id}-told`);
   if (told) {
     const value = Number(event.target.value);
-    told.textContent = Number.isSafeInteger(value) && value > 0 ? `${value.toLocaleString("en")} entries` : "a whole number above 0";
+    told.textContent = Number.isSafeInteger(value) && value > 0 ? phrase("entries", { number: value.toLocaleString("en") }) : phrase("number");
   }
 });
 
