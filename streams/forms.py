@@ -10,22 +10,11 @@ from django.utils.translation import gettext, gettext_lazy
 
 from streams import services
 from streams.engine.changes import ChangePreview
-from streams.engine.limits import bounds_errors, with_maxlen
+from streams.engine.limits import BOUNDING, JUDGED, bounds_errors, with_maxlen
 from streams.engine.rules import Rule, pattern_error
 from streams.help_texts import HELP_TEXTS
 from streams.models import StreamLimit
 
-JUDGED = (
-    "maxlen",
-    "trim_threshold",
-    "max_age",
-    "max_bytes",
-    "trim_interval",
-    "protect_groups",
-    "hard_maxlen",
-    "ignore_groups_idle_for",
-)
-BOUNDING = {"maxlen", "trim_threshold", "max_age", "max_bytes"}  # at least one, and the threshold with the first
 MOVED = ("trim_threshold", "hard_maxlen")
 
 

@@ -8,22 +8,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
 
-from streams.engine.limits import bounds_errors
+from streams.engine.limits import BOUNDING, JUDGED, bounds_errors
 from streams.engine.rules import CEILING, Rule, pattern_error, rule_errors
 
 VERSION = 1
 LONGEST_NAME = 512  # characters; the column's
-BOUNDING = {"maxlen", "trim_threshold", "max_age", "max_bytes"}  # at least one, and the threshold with the first
-JUDGED = (
-    "maxlen",
-    "trim_threshold",
-    "max_age",
-    "max_bytes",
-    "trim_interval",
-    "protect_groups",
-    "hard_maxlen",
-    "ignore_groups_idle_for",
-)
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,6 +54,20 @@ class Limit(Bounds):
 AnyBounds = TypeVar("AnyBounds", bound=Bounds)
 
 
+# What bounds_errors is told; and of that the bounds: at least one there must be, and the threshold with the first.
+JUDGED = (
+    "maxlen",
+    "trim_threshold",
+    "max_age",
+    "max_bytes",
+    "trim_interval",
+    "protect_groups",
+    "hard_maxlen",
+    "ignore_groups_idle_for",
+)
+BOUNDING = {"maxlen", "trim_threshold", "max_age", "max_bytes"}
+
+
 def bounds_errors(
     *,
     maxlen: int | None,
@@ -95,16 +109,7 @@ def bounds_errors(
 
 
 def errors_of(bounds: Bounds) -> dict[str, str]:
-    return bounds_errors(
-        maxlen=bounds.maxlen,
-        trim_threshold=bounds.trim_threshold,
-        max_age=bounds.max_age,
-        max_bytes=bounds.max_bytes,
-        trim_interval=bounds.trim_interval,
-        protect_groups=bounds.protect_groups,
-        hard_maxlen=bounds.hard_maxlen,
-        ignore_groups_idle_for=bounds.ignore_groups_idle_for,
-    )
+    return bounds_errors(**{name: getattr(bounds, name) for name in JUDGED})
 
 
 def with_maxlen(bounds: AnyBounds, *, maxlen: int) -> AnyBounds:

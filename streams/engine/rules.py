@@ -103,7 +103,7 @@ class Rules:
             limit, tighter = ceilings[0].limit_of(stream), ceilings[1:]
         else:
             limit, tighter = own.limit_of(stream), ceilings if own.enabled else ()
-        limit, tightened = _tighten(limit, tighter)
+        limit, tightened = _tighten(limit, tighter) if tighter else (limit, {})
         return Effective(stream, limit, own, ceilings, tuple(plain[1:]), tightened)
 
 

@@ -113,6 +113,11 @@ class Trimming:
             self.done = not self._exact
 
 
+def bytes_freed(before: int | None, after: int | None) -> int | None:
+    """At least 0: producers add between the two readings."""
+    return None if before is None or after is None else max(0, before - after)
+
+
 def in_lots_of_bites(trimmings: Iterable[Trimming]) -> Iterator[list[Trimming]]:
     """Bites to be sent together: a server works through them at one go, so they take it no longer than a full one."""
     lot: list[Trimming] = []

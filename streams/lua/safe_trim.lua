@@ -28,7 +28,8 @@ local function first_id()
   return entry and entry[1] or END
 end
 
--- Without a consumer nobody can say how long a group is idle, and it is waited for.
+-- Without a consumer nobody can say how long a group is idle, and it is waited for. Its last delivered id does not say
+-- it: of a group that was just made to read all from the start that is 0-0, and in a quiet stream all ids are old.
 local function idle_enough(group)
   if not idle or group.consumers == 0 then return false end
   for _, flat in ipairs(redis.call('XINFO', 'CONSUMERS', key, group.name)) do

@@ -5,6 +5,7 @@ from __future__ import annotations
 from django.db import models
 from django.db.models import F, Q
 
+from streams.engine.trimming import bytes_freed
 from tradeul_ops.runs import Run
 
 
@@ -38,10 +39,7 @@ class TrimRun(Run):
 
     @property
     def bytes_freed(self) -> int | None:
-        """At least 0: producers add between the two readings."""
-        if self.bytes_before is None or self.bytes_after is None:
-            return None
-        return max(0, self.bytes_before - self.bytes_after)
+        return bytes_freed(self.bytes_before, self.bytes_after)
 
 
 class Enforcement(models.Model):

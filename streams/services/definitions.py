@@ -12,7 +12,7 @@ from django.db import transaction
 
 from streams.engine.definitions import Definition, DefinitionError, DefinitionErrors, write_definitions
 from streams.models import StreamLimit
-from streams.services.edits import create_limit, delete_limit, update_limit
+from streams.services.edits import create_limit, delete_limit, told_together, update_limit
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,7 +55,7 @@ def import_definitions(
     Raises LimitsMoved where they are no longer the differences, and DefinitionErrors, also where a limit would take
     more from groups than `accepted_loss`; nothing is changed then.
     """
-    with transaction.atomic():
+    with transaction.atomic(), told_together():
         rows = {row.rule.key: row for row in StreamLimit.objects.select_for_update().order_by("pk")}
         if _compare(rows.values(), wanted, prune=prune) != tuple(shown):
             raise LimitsMoved("Limits were edited meanwhile. Nothing was imported: look at the differences again.")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
+from contextvars import ContextVar
 from datetime import datetime
 from functools import partial
 from typing import Any
@@ -42,6 +43,8 @@ EDITABLE = (
     "note",
 )
 TRIMMED_AT_ONCE = 20  # streams; more are left to the next sweep, which is asked for at once
+
+_together: ContextVar[list[str] | None] = ContextVar("streams of edits that are told of together", default=None)
 
 logger = logging.getLogger(__name__)
 
@@ -146,8 +149,27 @@ def _tell(preview: ChangePreview) -> None:
     streams = [change.stream for change in preview.changes if change.changes_limit]
     remember(streams)
     Stream.objects.filter(name__in=streams).update(due_at=None)
+    together = _together.get()
+    if together is None:
+        _tell_of(streams)
+    else:
+        together += streams
+
+
+def _tell_of(streams: Iterable[str]) -> None:
     transaction.on_commit(publish_or_warn)
-    transaction.on_commit(partial(_send_enforcement, streams))
+    transaction.on_commit(partial(_send_enforcement, list(streams)))
+
+
+@contextmanager
+def told_together() -> Iterator[None]:
+    """Producers and worker are told once of all the edits made within, in one transaction."""
+    token = _together.set([])
+    try:
+        yield
+        _tell_of(dict.fromkeys(_together.get() or ()))
+    finally:
+        _together.reset(token)
 
 
 def _send_enforcement(streams: Iterable[str]) -> None:

@@ -11,6 +11,7 @@ from datetime import datetime, timedelta
 
 from django.db import connection
 
+from streams import store
 from streams.engine.samples import TEN_MINUTES
 
 MINUTE = timedelta(minutes=1)
@@ -21,15 +22,6 @@ STEPS = (
     ("+10 min", MINUTE, 10 * MINUTE),
     ("+1 h", 10 * MINUTE, 60 * MINUTE),
 )
-
-# One lookup in the index (stream, at) for each moment asked about, all in one query.
-_SAMPLES = """
-    SELECT asked.n, found.at, found.length, found.bytes
-    FROM unnest(%s::int[], %s::text[], %s::timestamptz[], %s::timestamptz[]) AS asked (n, stream, after, until)
-    CROSS JOIN LATERAL (
-        SELECT at, length, bytes FROM streams_streamsample
-        WHERE stream = asked.stream AND at > asked.after AND at <= asked.until ORDER BY at DESC LIMIT 1) AS found
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +75,5 @@ def _measured(asked: Iterable[tuple[str, datetime, datetime]]) -> dict[int, Meas
     if not asked:
         return {}
     streams, after, until = (list(column) for column in zip(*asked, strict=True))
-    with connection.cursor() as cursor:
-        cursor.execute(_SAMPLES, (list(range(len(asked))), streams, after, until))
-        return {n: Measured(at, length, size) for n, at, length, size in cursor.fetchall()}
+    found = store.read_samples_near(connection, streams, after=after, until=until)
+    return {n: Measured(at, length, size) for n, at, length, size in found}

@@ -185,7 +185,9 @@ def _ignored(client: Any, state: StreamState, idle: timedelta | None, *, step: b
         return frozenset()
     if not step:
         return frozenset(group.name for group in state.groups)
-    return store.read_idle_groups(client, state, idle_for=idle)
+    asked = {state.stream: [group.name for group in state.groups if group.consumers]}
+    since = store.read_idle(client, asked)[state.stream]
+    return frozenset(name for name, span in since.items() if span is not None and span >= idle)
 
 
 def _warnings(

@@ -25,35 +25,6 @@ ROWS_A_BATCH = 5_000
 BATCHES_A_RUN = 40  # a minute's run: 200,000 rows, where a minute brings 6,000 of 1,000 streams
 FINE_WINDOW = timedelta(minutes=1)  # of a row's hour, what is drawn from every sample
 
-# Batches, because one DELETE of a million rows holds its locks and its WAL for as long as it takes.
-_THIN = """
-    DELETE FROM streams_streamsample WHERE id IN (
-        SELECT id FROM streams_streamsample WHERE mark = %s AND at < %s ORDER BY at LIMIT %s)
-"""
-_CUT = """
-    DELETE FROM streams_streamsample WHERE id IN (
-        SELECT id FROM streams_streamsample ORDER BY mark, at LIMIT %s)
-"""
-
-
-# As columns: a row a stream, not a row a sample. The minutes come from an index of their own.
-_RECENT = """
-    SELECT stream,
-           array_agg(at_s ORDER BY at_s), array_agg(length ORDER BY at_s), array_agg(bytes ORDER BY at_s),
-           array_agg(entries_added ORDER BY at_s), (array_agg(first_id ORDER BY at_s DESC))[1],
-           '[' || string_agg('[' || at_s || ',' || groups || ']', ',' ORDER BY at_s) || ']'
-    FROM (SELECT stream, length, bytes, entries_added, first_id, extract(epoch FROM at)::float8 AS at_s,
-                 CASE WHEN at >= %s THEN groups::text END AS groups  -- most of a row: it should not be sorted along
-          FROM streams_streamsample
-          WHERE stream = ANY(%s) AND (mark >= 60 AND at >= %s AND at < %s OR at >= %s AND at <= %s)
-          OFFSET 0) AS hour  -- which keeps the two SELECTs apart
-    GROUP BY stream
-"""
-_LAST_TICK = """
-    SELECT max(newest) FROM (SELECT (SELECT max(at) FROM streams_streamsample WHERE mark = m.mark) AS newest
-                             FROM unnest(%s::smallint[]) AS m (mark)) AS marks
-"""
-
 
 def take_samples(*, now: datetime) -> int:
     """One sample of every known stream that exists, in one round trip and one INSERT; returns how many.
@@ -72,7 +43,8 @@ def prune_samples(*, now: datetime) -> int:
     went = batches = 0
     for mark, kept_for in KEPT_FOR.items():
         while batches < BATCHES_A_RUN:
-            gone, batches = _execute(_THIN, (mark, now - kept_for, ROWS_A_BATCH)), batches + 1
+            gone = store.delete_samples(connection, mark=mark, before=now - kept_for, most=ROWS_A_BATCH)
+            batches += 1
             went += gone
             if gone < ROWS_A_BATCH:
                 break
@@ -82,7 +54,9 @@ def prune_samples(*, now: datetime) -> int:
 def cut_samples() -> int:
     """Deletes what is more than ROWS_KEPT; returns how many rows went. Counting takes seconds there: once an hour."""
     went, too_many = 0, StreamSample.objects.count() - ROWS_KEPT
-    while went < too_many and (gone := _execute(_CUT, (min(too_many - went, ROWS_A_BATCH),))):
+    while went < too_many and (
+        gone := store.delete_finest_samples(connection, most=min(too_many - went, ROWS_A_BATCH))
+    ):
         went += gone
     return went
 
@@ -93,19 +67,18 @@ def recent_samples(streams: Iterable[str], *, now: datetime) -> Mapping[str, Ser
     A stream without any is missing.
     """
     hour, fine, recent = now - GROWTH_WINDOW, now - FINE_WINDOW, now - RECENT_WINDOW
-    with connection.cursor() as cursor:
-        cursor.execute(_RECENT, (recent, list(streams), hour, fine, fine, now))
-        return {
-            stream: Series(
-                times=times,
-                lengths=lengths,
-                bytes=sizes,
-                entries_added=added,
-                first_id=first_id,
-                groups=[(at, packed) for at, packed in json.loads(groups or "[]")],
-            )
-            for stream, times, lengths, sizes, added, first_id, groups in cursor.fetchall()
-        }
+    rows = store.read_recent_samples(connection, list(streams), hour=hour, fine=fine, recent=recent, now=now)
+    return {
+        stream: Series(
+            times=times,
+            lengths=lengths,
+            bytes=sizes,
+            entries_added=added,
+            first_id=first_id,
+            groups=[(at, packed) for at, packed in json.loads(groups or "[]")],
+        )
+        for stream, times, lengths, sizes, added, first_id, groups in rows
+    }
 
 
 def samples_between(stream: str, *, since: datetime, until: datetime, mark: int = FINE) -> list[Sample]:
@@ -116,7 +89,7 @@ def samples_between(stream: str, *, since: datetime, until: datetime, mark: int 
 
 def _take(now: datetime) -> int:
     streams = list(_sampled_streams())
-    last_tick = _last_tick()
+    last_tick = store.read_last_tick(connection, list(KEPT_FOR))
     if last_tick is not None and last_tick >= now:
         return 0
     with in_turn(TRIMS):  # what this console trimmed is on record then, and what else went others took
@@ -133,13 +106,6 @@ def _take(now: datetime) -> int:
             Enforcement.objects.create(id=1, sampled_to=newest)
         record_cuts(cuts, states, since=last_tick or now, now=now)
     return len(taken)
-
-
-def _last_tick() -> datetime | None:
-    with connection.cursor() as cursor:
-        cursor.execute(_LAST_TICK, (list(KEPT_FOR),))
-        at: datetime | None = cursor.fetchone()[0]
-        return at
 
 
 def _taken_at(tick: datetime) -> dict[str, Sample]:
@@ -161,9 +127,3 @@ def _row(stream: str, sample: Sample, mark: int) -> StreamSample:
         first_id=sample.first_id,
         groups=pack_groups(sample.groups),
     )
-
-
-def _execute(sql: str, values: tuple[datetime | int, ...]) -> int:
-    with connection.cursor() as cursor:
-        cursor.execute(sql, values)
-        return int(cursor.rowcount)

@@ -7,7 +7,7 @@ there, and trimming is what must work then.
 from streams.store.abandoned import GroupShown, destroy_group, read_clock, read_idle
 from streams.store.discovery import ScanCursor, read_known, scan_streams
 from streams.store.entries import read_entries
-from streams.store.groups import count_pending_gone, read_cut, read_group, read_idle_groups, read_oldest_pending
+from streams.store.groups import count_pending_gone, read_cut, read_group, read_oldest_pending
 from streams.store.lengths import Length, read_lengths
 from streams.store.memory import RedisMemory, read_memory
 from streams.store.published import (
@@ -19,6 +19,13 @@ from streams.store.published import (
     sweep_producers,
 )
 from streams.store.rows import Move, insert, move_due, set_holders
+from streams.store.samples import (
+    delete_finest_samples,
+    delete_samples,
+    read_last_tick,
+    read_recent_samples,
+    read_samples_near,
+)
 from streams.store.server import OutOfMemory, StoreError, StoreUnavailable, StreamError, WrongType
 from streams.store.streams import read_bytes, read_states, trim
 
@@ -35,6 +42,8 @@ __all__ = [
     "StreamError",
     "WrongType",
     "count_pending_gone",
+    "delete_finest_samples",
+    "delete_samples",
     "destroy_group",
     "insert",
     "move_due",
@@ -45,13 +54,15 @@ __all__ = [
     "read_entries",
     "read_group",
     "read_idle",
-    "read_idle_groups",
     "read_known",
+    "read_last_tick",
     "read_lengths",
     "read_memory",
     "read_oldest_pending",
     "read_producers",
     "read_published",
+    "read_recent_samples",
+    "read_samples_near",
     "read_states",
     "read_version",
     "scan_streams",

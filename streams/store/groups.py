@@ -74,18 +74,6 @@ def read_oldest_pending(client: Client, state: StreamState) -> dict[str, str]:
     return oldest
 
 
-def read_idle_groups(client: Client, state: StreamState, *, idle_for: timedelta) -> frozenset[str]:
-    """Groups whose consumers, one at least, have all been idle for so long. Costs what read_group does, each."""
-    idle = set()
-    with translated(state.stream):
-        for group in state.groups:
-            if group.consumers:
-                found = client.xinfo_consumers(state.stream, raw_name(client, state.stream, group.name))
-                if found and all(_ms(one["idle"]) >= idle_for for one in found):
-                    idle.add(group.name)
-    return frozenset(idle)
-
-
 def read_group(client: Client, stream: str, name: str, *, consumer: str | None = None) -> GroupDetail:
     """Who reads in it, and its oldest pending entries, or those of one `consumer`. Not for every poll.
 

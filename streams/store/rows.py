@@ -18,8 +18,7 @@ _MOVE = """
     WITH free AS MATERIALIZED (
         SELECT id FROM streams_stream WHERE id = ANY(%(ids)s::bigint[]) ORDER BY id FOR UPDATE SKIP LOCKED)
     UPDATE streams_stream AS stream SET due_at = move.after
-    FROM free JOIN unnest(%(ids)s::bigint[], %(before)s::timestamptz[], %(after)s::timestamptz[])
-         AS move (id, before, after) USING (id)
+    FROM free JOIN json_to_recordset(%(moves)s) AS move (id bigint, before timestamptz, after timestamptz) USING (id)
     WHERE stream.id = move.id AND stream.due_at IS NOT DISTINCT FROM move.before
     RETURNING stream.id
 """
@@ -34,9 +33,9 @@ def move_due(connection: Connection, moves: Sequence[Move]) -> set[int]:
     """Moves each row's due_at on, where it still is what it was before; returns the ids of those."""
     if not moves:
         return set()
-    ids, before, after = (list(column) for column in zip(*moves, strict=True))
+    rows = [{"id": id, "before": before, "after": after} for id, before, after in moves]
     with connection.cursor() as cursor:
-        cursor.execute(_MOVE, {"ids": ids, "before": before, "after": after})
+        cursor.execute(_MOVE, {"ids": [move[0] for move in moves], "moves": _json(rows)})
         return {row[0] for row in cursor.fetchall()}
 
 
@@ -55,4 +54,8 @@ def insert(connection: Connection, table: str, rows: Collection[Mapping[str, Any
         table=sql.Identifier(table), columns=sql.SQL(", ").join(map(sql.Identifier, next(iter(rows))))
     )
     with connection.cursor() as cursor:
-        cursor.execute(statement, (json.dumps(list(rows), default=datetime.isoformat),))
+        cursor.execute(statement, (_json(list(rows)),))
+
+
+def _json(rows: list[Any]) -> str:
+    return json.dumps(rows, default=datetime.isoformat)

@@ -19,9 +19,12 @@ from django.core.exceptions import ValidationError
 from django.db import IntegrityError, connection, transaction
 
 from streams import services, store, tasks
+from streams.engine.definitions import Definition
 from streams.engine.wire import LIMITS_KEY, to_wire
 from streams.models import Stream, StreamLimit, TrimRun
-from tests.streams.factories import fill, make_row
+from streams.services.definitions import compare_definitions, import_definitions
+from streams.services.publishing import publish_or_warn
+from tests.streams.factories import fill, make_row, make_rule
 from tradeul_ops.demo.servers import free_port
 
 Redis = redis_library.Redis
@@ -39,6 +42,17 @@ def no_limits(db: None) -> None:
 
 def later(seconds: float) -> datetime:
     return NOW + timedelta(seconds=seconds)
+
+
+def test_an_import_of_many_limits_tells_producers_once(
+    redis: Redis, admin_user: Any, django_capture_on_commit_callbacks: Commit
+) -> None:
+    wanted = [Definition(make_rule(name), "") for name in ("a", "b", "c")]
+    with django_capture_on_commit_callbacks(execute=True) as called:
+        shown = compare_definitions(wanted)
+        import_definitions(wanted, shown=shown, user_id=admin_user.pk, now=NOW)
+    assert called.count(publish_or_warn) == 1
+    assert store.read_published(redis).limits.keys() == {"a", "b", "c"}
 
 
 def test_an_edit_is_saved_audited_published_and_enforced(

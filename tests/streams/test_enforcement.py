@@ -207,6 +207,47 @@ def test_an_error_in_the_middle_loses_neither_the_record_nor_the_turn(
     assert due == {"a": later(30), "b": later(-1), "c": NOW}
 
 
+def test_a_bite_that_was_never_answered_leaves_its_record_begun(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """It may have taken what the group needs; of the one that was not sent, nothing went."""
+    for name in ("sent", "not sent"):
+        make_row(name)
+        make_group(redis, name, "pricing")
+        fill(redis, name, 4000)
+
+    def lost(client: Redis, trimmings: Sequence[Trimming], *, until: float) -> None:
+        for trimming in trimmings:
+            trimming.unanswered = trimming.trim.stream == "sent"
+        raise store.StoreUnavailable("Redis does not answer: gone")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(store, "trim", lost)
+        with pytest.raises(store.StoreUnavailable):
+            services.enforce_limits(NOW)
+    begun = TrimRun.objects.exclude(stream=services.WHOLE_SWEEP).get()
+    assert (begun.stream, begun.outcome, begun.length_after) == ("sent", Outcome.PARTIAL, None)
+    assert "what went is not known" in begun.detail
+
+
+def test_a_trim_that_ignores_idle_groups_is_put_on_record_before_it(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_row(ignore_groups_idle_for=timedelta(hours=1))
+    fill(redis, "orders", 2000)
+    make_group(redis, "orders", "pricing", read=10)
+    seen: list[str] = []
+    real = store.trim
+
+    def trim(client: Redis, trimmings: Sequence[Trimming], *, until: float) -> None:
+        seen.extend(TrimRun.objects.values_list("detail", flat=True))
+        real(client, trimmings, until=until)
+
+    monkeypatch.setattr(store, "trim", trim)
+    services.enforce_limits(NOW)
+    (begun,) = seen
+    assert "groups whose consumers were idle for 60 min are not waited for" in begun
+    assert not TrimRun.objects.exists(), "the group was not idle, and nothing went"
+
+
 def test_what_does_not_fit_into_a_sweep_comes_first_in_the_next(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     make_row("a", due_at=None)
     make_row("b", due_at=NOW)

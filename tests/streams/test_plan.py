@@ -160,7 +160,7 @@ def test_a_lag_is_corrected_by_what_is_certain(
 def test_groups_are_read_whatever_they_are_called() -> None:
     groups = [b"\xff", 2, 3, b"1-0", None, b"b", 0, 0, b"0-0", 1]  # 6.2 says no lag
     read = state_from_reply("orders", reply=[1, None, None, b"1-0", b"1-0", groups, None, [b"5", b"6000"]])
-    assert read.groups == (GroupState("\\xff", 0, 3, 2, "1-0"), GroupState("b", 1, 0, 0, "0-0"))
+    assert read.groups == (GroupState("\\xff", 0, 3, 2, "1-0"), GroupState("b", 1, 0, 0, "0-0", 0))
     assert (read.entries_added, read.server_ms) == (None, 5006)
 
 
