@@ -11,6 +11,7 @@ from typing import Any
 import orjson
 
 from snapshots.engine.errors import SnapshotError
+from snapshots.engine.shape import MISFITS, Shape, shape_of
 from snapshots.engine.state import State
 from snapshots.engine.table import PORTION, Table, tabulate
 
@@ -50,16 +51,21 @@ def changes_of_fields(
     """`fields`: symbol → JSON; only values that differ from `raw_before` are parsed. Raises SourceUnreadable."""
     table = Table()
     refused: dict[str, str] = {}
+    shape: Shape | None = None
     changed = (field for field in fields.items() if raw_before.get(field[0]) != field[1])
     while portion := list(islice(changed, PORTION)):
         read = parse if has_long_integer(b" ".join([value for _, value in portion])) else loads
+        shape = shape or _shape_of_text(portion[0][1])
+        left = portion if shape is None or read is parse else _of_shape(table, shape, portion)
         records: dict[str, Any] = {}
-        for key, value in portion:
+        for key, value in left:
             try:
                 records[key.decode()] = read(value)
             except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
                 refused[_symbol(key)] = f"{_symbol(key)}: not JSON: {error}."
         table.add(records)
+        if len(left) * 2 > len(portion) and records:
+            shape = shape_of(next(reversed(records.values())))
     refused |= table.refused
     if refused:
         refused = {symbol: refused[symbol] for symbol in map(_symbol, fields) if symbol in refused}
@@ -69,6 +75,26 @@ def changes_of_fields(
     removals = [symbol for symbol in published if symbol not in known]
     raw = {key: value for key, value in fields.items() if _symbol(key) not in refused} if refused else dict(fields)
     return Changes(upserts=table.state(), removals=removals, refused=refused, raw=raw)
+
+
+def _shape_of_text(text: bytes) -> Shape | None:
+    try:
+        return shape_of(loads(text))
+    except (ValueError, RecursionError):
+        return None
+
+
+def _of_shape(table: Table, shape: Shape, portion: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+    """Adds those of the portion that have the shape, and returns the others."""
+    symbols, found, left = [], [], []
+    for pair in portion:
+        try:
+            found.append(shape.read(pair[1]))
+            symbols.append(pair[0].decode())
+        except MISFITS:
+            left.append(pair)
+            del found[len(symbols) :]
+    return left if not found or table.add_columns(symbols, shape.columns(found)) else portion
 
 
 def _symbol(key: bytes) -> str:

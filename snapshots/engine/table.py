@@ -47,7 +47,7 @@ class Table:
 
     def add(self, records: Mapping[str, Record]) -> None:
         """Other symbols than before. Raises Unpublishable for too many fields."""
-        portion = _Portion(list(records.values()))
+        portion = _Portion.of_records(list(records.values()))
         if portion.odd:
             symbols = list(records)
             for symbol in [symbols[row] for row in sorted(portion.odd)]:
@@ -56,13 +56,25 @@ class Table:
                 except Unpublishable as error:
                     self.refused[symbol] = str(error)
             records = {symbol: record for symbol, record in records.items() if symbol not in self.refused}
-            portion = _Portion(list(records.values()))
+            portion = _Portion.of_records(list(records.values()))
         parts = portion.parts
         if portion.odd:  # nested so deeply that only one by one will do
             state = from_flat({symbol: flatten(record, symbol=symbol) for symbol, record in records.items()})
             parts = dict(state.columns)
+        self._append(list(records), parts)
+
+    def add_columns(self, symbols: list[str], columns: Mapping[str, Sequence[Any]]) -> bool:
+        """Leaves by dotted name, a value a symbol. False, and nothing is added, where one can't be published."""
+        portion = _Portion(len(symbols))
+        for name, values in columns.items():
+            portion.take_values(name, range(len(symbols)), values)
+        if not portion.odd:
+            self._append(symbols, portion.parts)
+        return not portion.odd
+
+    def _append(self, symbols: list[str], parts: Mapping[str, _Part]) -> None:
         before = len(self._symbols)
-        self._symbols += records
+        self._symbols += symbols
         for name, part in parts.items():
             if name not in self._parts:
                 self._parts[name] = [Column.filled(before, ABSENT)] if before else []
@@ -70,7 +82,7 @@ class Table:
         if parts.keys() != self._parts.keys():
             check_width(len(self._parts))
             for name in self._parts.keys() - parts.keys():
-                self._parts[name].append(Column.filled(len(records), ABSENT))
+                self._parts[name].append(Column.filled(len(symbols), ABSENT))
 
     def state(self) -> State:
         row_of = {symbol: row for row, symbol in enumerate(self._symbols)}
@@ -100,21 +112,26 @@ def _kind(part: Any) -> Any:
 class _Portion:
     """The columns of some records; `odd`: rows that no column could take."""
 
-    def __init__(self, nodes: list[Any]) -> None:
+    def __init__(self, size: int) -> None:
         self.parts: dict[str, _Part] = {}
         self.odd: set[int] = set()
-        self._size = len(nodes)
+        self._size = size
+
+    @classmethod
+    def of_records(cls, nodes: list[Any]) -> _Portion:
+        portion = cls(len(nodes))
         every = range(len(nodes))
         try:
             if set(map(type, nodes)) <= {dict}:
-                self._take("", every, nodes)
+                portion._take("", every, nodes)
             else:
                 rows = [row for row in every if isinstance(nodes[row], Mapping)]
-                self.odd.update(every)
-                self.odd.difference_update(rows)
-                self._take("", rows, [dict(nodes[row]) for row in rows])
+                portion.odd.update(every)
+                portion.odd.difference_update(rows)
+                portion._take("", rows, [dict(nodes[row]) for row in rows])
         except RecursionError:
-            self.odd.update(every)
+            portion.odd.update(every)
+        return portion
 
     def _take(self, prefix: str, rows: Sequence[int], nodes: Sequence[dict[Any, Any]]) -> None:
         """The columns of what these rows hold under `prefix`."""
@@ -137,9 +154,9 @@ class _Portion:
             except Unpublishable:
                 self.odd.update(row for row, value in zip(rows, values, strict=True) if value is not MISSING)
                 continue
-            self._take_values(name, rows, values)
+            self.take_values(name, rows, values)
 
-    def _take_values(self, name: str, rows: Sequence[int], values: Sequence[Any]) -> None:
+    def take_values(self, name: str, rows: Sequence[int], values: Sequence[Any]) -> None:
         kinds = set(map(type, values))
         cells = _plain(values, kinds)
         if cells is None:

@@ -17,7 +17,7 @@ from snapshots.engine import chain, codec
 from snapshots.engine.cells import MISSING, Flat, Json, flatten
 from snapshots.engine.delta import apply, diff, diff_to
 from snapshots.engine.errors import Unpublishable
-from snapshots.engine.source import changes_of_fields, parse
+from snapshots.engine.source import SourceUnreadable, changes_of_fields, parse
 from snapshots.engine.state import State, from_flat, to_records
 from snapshots.engine.table import PORTION, tabulate
 from snapshots.engine.thresholds import guide
@@ -166,6 +166,53 @@ def test_a_source_with_everything_odd_in_it() -> None:
     assert changes.upserts.columns["big"].cells()[0] == Json("18446744073709551616")
     assert list(changes.refused) == ["D", "\\xff"]
     assert changes.removals == ["GONE"]
+
+
+TEXTS = [
+    '{"price":1,"volume":2,"day":{"v":1,"o":2.5}}',
+    '{"day":{"o":2.5,"v":1},"volume":2,"price":1}',
+    '{"price":1,"price":7,"volume":null,"day":{"v":true,"o":-0.0}}',
+    '{"price":NaN,"volume":2,"day":{"v":1,"o":1}}',
+    '{"price":1e999,"volume":2,"day":{"v":1,"o":1}}',
+    '{"price":18446744073709551616,"volume":-9223372036854775809,"day":{"v":1,"o":1}}',
+    '{"price":1755612345678901234,"volume":-9223372036854775808,"day":{"v":18446744073709551615,"o":1E17}}',
+    '{"price":"\\ud800","volume":"\\u00f1","day":{"v":[1,{"a":2}],"o":{}}}',
+    '{"price":1,"volume":2,"day":null}',
+    '{"price":1,"volume":2,"day":{}}',
+    '{"price":{"x":1},"volume":2,"day":{"v":1,"o":1}}',
+    '{"price":1,"volume":2}',
+    '{"price":1,"volume":2,"day":{"v":1,"o":1,"h":3}}',
+    '{"price":1,"volume":2,"day":{"v":1,"o":1}} {}',
+    '{"a\\"b":1}',
+    "\ufeff{}",
+    "[1]",
+    "",
+]
+texts = st.one_of(
+    st.sampled_from(TEXTS), generators.tickers.map(json.dumps), generators.records.map(json.dumps), st.just(TEXTS[0])
+)
+
+
+@given(lines=st.lists(texts, min_size=1, max_size=8))
+@settings(max_examples=300, deadline=None)
+def test_a_shape_reads_what_json_reads(lines: list[str]) -> None:
+    """Whatever the first record looks like, from which the shape is learnt."""
+    parsed, refused = {}, set()
+    for number, line in enumerate(lines):
+        try:
+            parsed[f"S{number}"] = json.loads(line.encode())
+        except ValueError:
+            refused.add(f"S{number}")
+    expected, unpublishable = tabulate(parsed)
+    refused |= unpublishable.keys()
+    fields = {f"S{number}".encode(): line.encode() for number, line in enumerate(lines)}
+    if len(refused) == len(fields):
+        with pytest.raises(SourceUnreadable):
+            changes_of_fields(fields, raw_before={}, published={}, source="test")
+        return
+    changes = changes_of_fields(fields, raw_before={}, published={}, source="test")
+    assert changes.refused.keys() == refused
+    assert exact(to_records(changes.upserts)) == exact(to_records(expected))
 
 
 VALUES = [0, 1, 1.5, -2, None, True, False, "", "1", "x", 2**53 - 1, 2**53, float(2**53), [1], {}, "\ud800"]
