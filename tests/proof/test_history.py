@@ -1,5 +1,6 @@
 """The older scans: as many as asked for, the same on every server, and as large as the guide's."""
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import psycopg
@@ -21,8 +22,6 @@ def connection(postgres_url: str):
 
 
 def test_rows_of_the_days_before(connection) -> None:
-    from dataclasses import replace
-
     scale = replace(SMALL, history_symbols=4, history_time=timedelta(hours=13))
     told: list[int] = []
     assert (
@@ -38,8 +37,6 @@ def test_rows_of_the_days_before(connection) -> None:
 
 
 def test_a_row_is_as_large_as_the_guides(connection) -> None:
-    from dataclasses import replace
-
     for statement in INDEXES:
         connection.execute(statement)
     rows = history.fill(connection, scale=replace(SMALL, history_symbols=20, history_time=timedelta(hours=12)), end=END)

@@ -17,8 +17,9 @@ from tradeul_ops.proof.page import page
 from tradeul_ops.proof.rows import Row, Verdict
 from tradeul_ops.proof.run import prove
 from tradeul_ops.proof.scale import SCALES, SMALL, Scale
-from tradeul_ops.proof.source import Records, Work
+from tradeul_ops.proof.source import Work
 from tradeul_ops.proof.table import kept, rows_of
+from tradeul_ops.proof.writers import Records
 
 pytestmark = pytest.mark.stack
 TINY = replace(

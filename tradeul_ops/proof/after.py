@@ -21,7 +21,8 @@ from tradeul_ops.demo.feed import CARELESS
 from tradeul_ops.demo.stack import Stack
 from tradeul_ops.proof import meters
 from tradeul_ops.proof.side import Side
-from tradeul_ops.proof.source import Records, Work
+from tradeul_ops.proof.source import Work
+from tradeul_ops.proof.writers import Records
 
 SNAPSHOT = "enriched"
 KEPT = timedelta(days=3)

@@ -14,7 +14,8 @@ import orjson
 from timescale.ingest import SCANS
 from tradeul_ops.demo.feed import SNAPSHOT
 from tradeul_ops.proof.side import Side
-from tradeul_ops.proof.source import Records, Work
+from tradeul_ops.proof.source import Work
+from tradeul_ops.proof.writers import Records
 
 HARD_CODED = {"stream:ranking:deltas": 20_000}
 BATCH = 100

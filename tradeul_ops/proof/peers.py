@@ -30,8 +30,8 @@ from tradeul_ops.proof.rows import spell_bytes
 from tradeul_ops.proof.run import wait
 from tradeul_ops.proof.scale import Scale
 from tradeul_ops.proof.servers import both_sides
-from tradeul_ops.proof.source import Records, works
-from tradeul_ops.proof.writers import Guide, Gzip, Watch, price_off
+from tradeul_ops.proof.source import works
+from tradeul_ops.proof.writers import Guide, Gzip, Records, Watch, price_off
 
 TICKS = 13  # of snapshots: a full, and a minute of deltas
 INSERTS = 20  # ticks of 500 rows

@@ -16,7 +16,7 @@ COSTLIEST = 6
 
 def text(proof: Proof, rows: Sequence[Row]) -> str:
     """The guide's table in Markdown, with what it was measured on, and what was made smaller."""
-    lines = [headline(proof), "", markdown(tuple(rows)), ""]
+    lines = [headline(proof), "", markdown(rows), ""]
     for seen, name in ((proof.before, "before"), (proof.after, "after")):
         if seen.redis:
             calls = (

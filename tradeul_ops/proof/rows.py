@@ -5,7 +5,7 @@ Decides by numbers alone, and measures none.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -41,7 +41,6 @@ class Row:
     limit: float | None = None
     before_error: float | None = None
     after_error: float | None = None
-    note: str = ""
 
     @property
     def verdict(self) -> Verdict:
@@ -99,7 +98,7 @@ SPELLED: dict[Unit, Callable[[float], str]] = {
 }
 
 
-def markdown(rows: list[Row] | tuple[Row, ...]) -> str:
+def markdown(rows: Sequence[Row]) -> str:
     lines = ["| what | promised | before | after | |", "|---|---|---|---|---|"]
     for row in rows:
         verdict = f"**{row.verdict}**" if row.verdict is Verdict.MISSED else "" if row.limit is None else row.verdict

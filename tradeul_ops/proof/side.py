@@ -8,7 +8,7 @@ from __future__ import annotations
 import contextlib
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Mapping
+from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Any
@@ -20,7 +20,8 @@ from tradeul_ops.connections import client
 from tradeul_ops.demo.groups import Consumer
 from tradeul_ops.demo.payloads import RATES
 from tradeul_ops.proof import meters
-from tradeul_ops.proof.source import Records, Work
+from tradeul_ops.proof.source import Work
+from tradeul_ops.proof.writers import Records
 
 GROUPS = {"snapshots:raw": "scanner", "tickers:filtered": "pricing"}
 TAKEN = 1_000  # entries a read
@@ -180,8 +181,8 @@ class Side(ABC):
         """Seconds, of the server and all its sessions; None where it is not our process."""
         return None if self._postgres_pid is None else meters.cpu_seconds(self._postgres_pid)
 
-    def _timed(self, what: str, work: Any) -> None:
+    def _timed(self, what: str, work: Callable[[], None]) -> None:
         began = time.process_time()
         work()
-        spent: Mapping[str, float] = self.seen.client_seconds
-        self.seen.client_seconds[what] = spent.get(what, 0.0) + time.process_time() - began
+        spent = self.seen.client_seconds
+        spent[what] = spent.get(what, 0.0) + time.process_time() - began

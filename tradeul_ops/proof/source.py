@@ -13,10 +13,9 @@ from tradeul_ops.demo.market import Market
 from tradeul_ops.demo.payloads import Fields, Payloads
 from tradeul_ops.demo.universe import securities
 from tradeul_ops.proof.scale import Scale
+from tradeul_ops.proof.writers import Records
 
 SEED = 7
-
-Records = dict[str, dict[str, Any]]
 
 
 @dataclass(frozen=True)
