@@ -38,7 +38,7 @@ class Command(BaseCommand):
             "--scale",
             choices=SCALES,
             default="small",
-            help="small: two minutes; full: the guide's sizes, 25 GB of disk",
+            help="small: one to three minutes; full: the guide's sizes, 25 GB of disk",
         )
         parser.add_argument("--directory", type=Path, help="for the servers' data (a temporary one)")
         parser.add_argument(
