@@ -28,6 +28,8 @@ SNAPSHOT = "enriched"
 KEPT = timedelta(days=3)
 COMPRESSED_AFTER = timedelta(hours=2)
 CHUNK = timedelta(hours=1)
+# How long after its time something may still be there: a job comes once an hour, or in half of one, beat in 30 s.
+DROPPED_WITHIN, COMPRESSED_WITHIN, BEAT_WITHIN = timedelta(hours=1), timedelta(minutes=30), timedelta(minutes=2)
 PARTS = ("worker", "beat")
 
 MANAGED = """
@@ -90,10 +92,11 @@ class After(Side):
         self.stack.start(*PARTS)
 
     def left_to_bound(self) -> int:
-        """Chunks that a policy has still to drop or to compress; without chunks, 1 while older rows are there."""
+        """Chunks overdue for being dropped or compressed; where beat drops, 1 while overdue rows are there."""
         if self.edition is Edition.COMMUNITY:
-            return int(self._ask(WAITING_CHUNKS, [KEPT, COMPRESSED_AFTER]))
-        return int(self._ask(OLD_ROWS, [KEPT + (CHUNK if self.edition is Edition.APACHE else timedelta(0))]))
+            return int(self._ask(WAITING_CHUNKS, [KEPT + DROPPED_WITHIN, COMPRESSED_AFTER + COMPRESSED_WITHIN]))
+        whole = CHUNK if self.edition is Edition.APACHE else timedelta(0)
+        return int(self._ask(OLD_ROWS, [KEPT + whole + BEAT_WITHIN]))
 
     def jobs_ended(self) -> bool:
         """Whether TimescaleDB's workers have run each job of the scans, with whatever success."""

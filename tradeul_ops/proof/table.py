@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import timedelta
 from statistics import median
 
 from timescale.engine.edition import Edition
 from tradeul_ops.demo.payloads import RATES
-from tradeul_ops.proof.after import CHUNK, KEPT
+from tradeul_ops.proof.after import CHUNK, DROPPED_WITHIN, KEPT
 from tradeul_ops.proof.rows import Row, Unit, Verdict, of_slopes, spell_bytes
 from tradeul_ops.proof.run import Proof, stream_bounds
 from tradeul_ops.proof.scale import FULL, MINUTE
@@ -137,7 +136,7 @@ def _snapshots(proof: Proof) -> list[Row]:
 def _tables(proof: Proof) -> list[Row]:
     before, after, scale = proof.before, proof.after, proof.scale
     # Retention drops whole chunks, an hour each, once an hour.
-    minutes = (KEPT + CHUNK + timedelta(hours=1)) / MINUTE
+    minutes = (KEPT + CHUNK + DROPPED_WITHIN) / MINUTE
     live = (before.rows or 0) - scale.history_rows
     share = (before.rows or 0) / FULL.history_rows
     # A plain table keeps the pages of deleted rows for new ones: it stops growing, but does not shrink.
