@@ -25,7 +25,7 @@ LIMITS = {
     "Redis, resident": 60 * MB,
     "broker": 20 * MB,
     "PostgreSQL": 60 * MB,
-    "worker": 90 * MB,
+    "worker": 60 * MB,
     "beat": 20 * MB,
 }
 
