@@ -49,6 +49,20 @@ def test_apply_and_status_say_what_they_did_and_saw(database, edition, capsys):
     assert rows["scan_results"]["drop_after"] == (3 * DAY).total_seconds()
 
 
+@pytest.mark.community
+def test_a_version_that_the_server_has_no_library_for_is_named_with_its_cure(empty_community):
+    """As after a server was replaced by one with a newer TimescaleDB: it refuses every query, and is not away."""
+    migrate("timescale")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE pg_extension SET extversion = '2.0.0' WHERE extname = 'timescaledb'")
+    connection.close()
+    for what in SUBCOMMANDS:
+        with pytest.raises(CommandError, match="ALTER EXTENSION timescaledb UPDATE") as caught:
+            call_command("timescale", what)
+        assert caught.value.returncode == 1
+        connection.close()
+
+
 def test_status_ends_with_1_where_a_table_needs_somebody(database, capsys):
     HypertablePolicy.objects.filter(table_name="volume_slots").update(enabled=False)
     printed, code = run(capsys, "status")

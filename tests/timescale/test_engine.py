@@ -43,6 +43,7 @@ COMMUNITY = Detection("2.28.3", "2.28.3", True, "timescale", True)
     ("detection", "edition", "to_be", "means"),
     [
         (COMMUNITY, "community", "community", "own jobs"),
+        (replace(COMMUNITY, available="2.29.0"), "community", "community", "ALTER EXTENSION timescaledb UPDATE"),
         (replace(COMMUNITY, licence="apache"), "apache", "apache", "Beat drops whole chunks"),
         (replace(COMMUNITY, installed=None, licence=None), "none", "community", "is not created in this database"),
         (replace(COMMUNITY, installed=None, licence="apache"), "none", "apache", "is not created in this database"),

@@ -13,6 +13,7 @@ from timescale import services
 from timescale.engine.edition import Edition
 from timescale.metrics import guide_metrics, hypertables_summary
 from timescale.models import AggregatePolicy, HypertablePolicy, RetentionRun, VolumeSlotAverage
+from timescale.store.chunks import read_chunks
 from tradeul_ops.runs import Outcome
 
 NOW = at(15, 20)
@@ -174,3 +175,17 @@ def test_guide_metrics_answer_the_guides_two_words(database, edition):
     json.dumps(answer)
     HypertablePolicy.objects.all().delete()
     assert guide_metrics(now=NOW)["retention_policies"] == "none"
+
+
+@pytest.mark.community
+def test_rows_in_the_columnstore_are_counted_though_nobody_analyzed_them(community):
+    """What a person is told of before it is dropped: 'about 0 rows' would be a lie."""
+    copy_scans(scan(NOW - hours * HOUR, symbol=f"S{n}") for hours in (1, 30, 31) for n in range(50))
+    policy = HypertablePolicy.objects.get(table_name="scan_results")
+    told = services.preview_change(policy, {"drop_after": DAY}, now=NOW)
+    assert told is not None and "an unknown number of rows" in told.sentence, "before any ANALYZE nobody knows"
+    sql(f"SELECT compress_chunk(c) FROM show_chunks('scan_results', older_than => '{NOW - DAY}'::timestamptz) AS c")
+    told = services.preview_change(policy, {"drop_after": DAY}, now=NOW)
+    assert told is not None and "2 chunks with about 100 rows" in told.sentence
+    assert row_of("scan_results").rows_estimate == 100, "the rest has not been analyzed"
+    assert [chunk.rows_estimate for chunk in read_chunks(community, "scan_results")] == [50, 50, 0]

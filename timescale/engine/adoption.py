@@ -185,7 +185,7 @@ def step_of(change: Change, found: Shape) -> Step:
         case SetAside(key, decompress):
             says = f"move {found.clashing:,} rows that share ({', '.join(key)}), all but the last written of each, to "
             says += f"{set_aside_name(table)}"
-            takes = sizing.duration(rows, rows_a_second=sizing.SCANNED)
+            takes = sizing.duration(rows, rows_a_second=sizing.COMPARED)
             takes += sizing.duration(found.clashing, rows_a_second=sizing.DELETED)
             if decompress:
                 says += f"; compressed chunks, {found.compressed_chunks}, are decompressed first"

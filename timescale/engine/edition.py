@@ -47,12 +47,21 @@ class Detection:
 
     @property
     def means(self) -> str:
-        """One sentence for the person who wonders who does the work here."""
+        """In a sentence or two, for the person who wonders who does the work here."""
+        newer = ""
+        if self.installed is not None and self.available not in (None, self.installed):
+            newer = (
+                f" The server offers {self.available}, this database is on {self.installed}: "
+                "ALTER EXTENSION timescaledb UPDATE."
+            )
         match self.edition:
             case Edition.COMMUNITY:
-                return "TimescaleDB's own jobs compress, refresh and drop."
+                return f"TimescaleDB's own jobs compress, refresh and drop.{newer}"
             case Edition.APACHE:
-                return "Beat drops whole chunks; compression, refreshed aggregates and jobs need the Community edition."
+                return (
+                    "Beat drops whole chunks; compression, refreshed aggregates and jobs need the Community edition."
+                    f"{newer}"
+                )
         if self.available is None:
             return (
                 "Plain PostgreSQL: beat deletes old rows in batches; nothing is compressed, aggregates are plain views."

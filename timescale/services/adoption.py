@@ -169,7 +169,8 @@ def spell_plan(plan: Plan) -> str:
     """The whole in one sentence."""
     if not plan.changes:
         return f"Nothing to do: the database is what the {plan.edition} edition offers."
-    about = f", about {spell(plan.takes)}" if plan.takes >= timedelta(seconds=1) else ", at once"
+    second = timedelta(seconds=1)
+    about = f", about {spell(plan.takes)} of a core that does nothing else" if plan.takes >= second else ", at once"
     count = "1 step" if len(plan.changes) == 1 else f"{len(plan.changes)} steps"
     return f"{count}{about}. Edition: {plan.edition}" + (
         f", then {plan.edition_to_be}." if plan.edition_to_be is not plan.edition else "."

@@ -16,23 +16,31 @@ from timescale.store.reading import moment, rows
 CHUNKS_READ = 500  # of one table; a map of more would show nothing
 COUNTED = 1_000_000  # rows of a plain table that a preview counts before it says "more than"
 
+# Rows: see store.sizes.
 # Bit 8 of a chunk's status is the only word for rows that came after it was compressed.
 _CHUNKS = """
 SELECT format('%%I.%%I', c.chunk_schema, c.chunk_name), c.range_start, c.range_end, c.is_compressed,
-       COALESCE(k.status & 8 <> 0, false), s.total_bytes, approximate_row_count(
-           format('%%I.%%I', c.chunk_schema, c.chunk_name)::regclass)
+       COALESCE(k.status & 8 <> 0, false), s.total_bytes,
+       (COALESCE(z.numrows_pre_compression, 0) + GREATEST(p.reltuples, 0))::bigint
 FROM (SELECT * FROM timescaledb_information.chunks
       WHERE format('%%I.%%I', hypertable_schema, hypertable_name)::regclass = %s::regclass
       ORDER BY range_end DESC LIMIT %s) c
 LEFT JOIN chunks_detailed_size(%s::regclass) s ON s.chunk_schema = c.chunk_schema AND s.chunk_name = c.chunk_name
 LEFT JOIN _timescaledb_catalog.chunk k ON k.schema_name = c.chunk_schema AND k.table_name = c.chunk_name
+LEFT JOIN _timescaledb_catalog.compression_chunk_size z ON z.chunk_id = k.id
+LEFT JOIN pg_class p ON p.oid = to_regclass(format('%%I.%%I', c.chunk_schema, c.chunk_name))
 ORDER BY c.range_start
 """
 _DOOMED = """
-SELECT count(*), sum(s.total_bytes)::bigint, sum(approximate_row_count(
-           format('%%I.%%I', c.chunk_schema, c.chunk_name)::regclass))::bigint, max(c.range_end)
+SELECT count(*), sum(s.total_bytes)::bigint,
+       CASE WHEN bool_and(z.chunk_id IS NOT NULL OR p.reltuples >= 0)
+            THEN sum(COALESCE(z.numrows_pre_compression, 0) + GREATEST(p.reltuples, 0))::bigint END,
+       max(c.range_end)
 FROM timescaledb_information.chunks c
 LEFT JOIN chunks_detailed_size(%s::regclass) s ON s.chunk_schema = c.chunk_schema AND s.chunk_name = c.chunk_name
+LEFT JOIN _timescaledb_catalog.chunk k ON k.schema_name = c.chunk_schema AND k.table_name = c.chunk_name
+LEFT JOIN _timescaledb_catalog.compression_chunk_size z ON z.chunk_id = k.id
+LEFT JOIN pg_class p ON p.oid = to_regclass(format('%%I.%%I', c.chunk_schema, c.chunk_name))
 WHERE format('%%I.%%I', c.hypertable_schema, c.hypertable_name)::regclass = %s::regclass AND c.range_end <= %s
 """
 _BACKLOG = """
@@ -47,7 +55,10 @@ GROUP BY w.name
 
 @dataclass(frozen=True)
 class Doomed:
-    """What lies wholly before a cutoff. `rows` is estimated for chunks, counted for a plain table, up to COUNTED."""
+    """What lies wholly before a cutoff.
+
+    `rows` is estimated for chunks (None: one was never analyzed), counted for a plain table, up to COUNTED.
+    """
 
     chunks: int | None
     rows: int | None

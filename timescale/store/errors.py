@@ -50,6 +50,13 @@ class ServerAway(TimescaleError):
     meaning = "PostgreSQL does not answer"
 
 
+class WrongLibrary(TimescaleError):
+    meaning = (
+        "the server does not have the library of this database's version of TimescaleDB, so it refuses every query. "
+        "ALTER EXTENSION timescaledb UPDATE, the first statement of a session (psql -X), brings it to the server's"
+    )
+
+
 _BY_SQLSTATE: dict[str, type[TimescaleError]] = {
     "42P01": RelationMissing,
     "TS001": NotAHypertable,
@@ -59,6 +66,7 @@ _BY_SQLSTATE: dict[str, type[TimescaleError]] = {
     "22023": InvalidPolicy,
     "22007": InvalidPolicy,
     "42501": NotPermitted,
+    "58P01": WrongLibrary,
     "55P03": Locked,
     "40P01": Locked,
     "57P01": ServerAway,
@@ -73,7 +81,12 @@ def naming(name: str) -> Iterator[None]:
     try:
         yield
     except (DatabaseError, InterfaceError) as error:
-        sqlstate: str | None = getattr(error.__cause__, "sqlstate", None)
-        kind = ServerAway if sqlstate is None else _BY_SQLSTATE.get(sqlstate, TimescaleError)
-        primary = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise kind(name, f"{primary} ({sqlstate or 'no answer'})") from error
+        raise named(name, error) from error
+
+
+def named(name: str, error: DatabaseError | InterfaceError) -> TimescaleError:
+    """The TimescaleError about `name` that a driver's error is."""
+    sqlstate: str | None = getattr(error.__cause__, "sqlstate", None)
+    kind = ServerAway if sqlstate is None else _BY_SQLSTATE.get(sqlstate, TimescaleError)
+    primary = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+    return kind(name, f"{primary} ({sqlstate or 'no answer'})")

@@ -8,6 +8,7 @@ from datetime import datetime
 
 from django.db.backends.base.base import BaseDatabaseWrapper
 
+from timescale.engine.aspects import ENDS_BADLY
 from timescale.engine.drift import Job, Kind
 from timescale.store.errors import naming
 from timescale.store.reading import rows
@@ -51,7 +52,7 @@ WHERE j.proc_name IN ('policy_retention', 'policy_compression', 'policy_refresh_
 ORDER BY j.job_id
 """
 _HISTORY = """
-SELECT job_id, start_time, finish_time, succeeded, COALESCE(err_message, '')
+SELECT job_id, start_time, finish_time, succeeded, COALESCE(err_message, ''), sqlerrcode
 FROM timescaledb_information.job_history WHERE job_id = ANY (%s)
 ORDER BY start_time DESC NULLS LAST LIMIT %s
 """
@@ -67,6 +68,11 @@ class JobRun:
     finished_at: datetime | None
     succeeded: bool
     message: str
+    code: str | None = None  # SQLSTATE
+
+    @property
+    def failed_after_work(self) -> bool:
+        return not self.succeeded and self.code == ENDS_BADLY
 
 
 def read_jobs(connection: BaseDatabaseWrapper) -> tuple[Job, ...]:

@@ -24,7 +24,7 @@ from timescale.services.errors import RefreshRefused, UpgradeRunning
 from timescale.services.refreshing import fill_aggregates, refresh_window
 from timescale.services.verify import verify
 from timescale.store import catalog
-from timescale.store.errors import ServerAway, TimescaleError
+from timescale.store.errors import ServerAway, TimescaleError, named
 
 ATTENTION, AWAY = 1, 2
 
@@ -65,10 +65,10 @@ class Command(BaseCommand):
         }
         try:
             within = doors[what](json=json, **options)
-        except (ServerAway, OperationalError, InterfaceError) as error:
-            raise CommandError(_one_line(error), returncode=AWAY) from error
+        except (OperationalError, InterfaceError) as error:
+            raise _refusal(named("the database", error)) from error
         except (TimescaleError, RefreshRefused, UpgradeRunning) as error:
-            raise CommandError(_one_line(error)) from error
+            raise _refusal(error) from error
         if not within:
             sys.exit(ATTENTION)
 
@@ -160,5 +160,7 @@ def _moment(text: str) -> datetime:
     return moment if moment.tzinfo else moment.replace(tzinfo=UTC)
 
 
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())
+def _refusal(error: Exception) -> CommandError:
+    """In one line."""
+    code = AWAY if isinstance(error, ServerAway) else ATTENTION
+    return CommandError(" ".join(str(error).split()), returncode=code)
