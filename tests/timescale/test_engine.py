@@ -6,7 +6,7 @@ from dataclasses import replace
 from datetime import date, timedelta
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from tests.timescale.factories import DAY, HOUR, at, wanted_table, wanted_view
@@ -122,6 +122,7 @@ def test_cutoff_of_a_date_keeps_the_day_it_falls_in():
     assert wanted_table(time_is_date=True).cutoff(now=NOW) == date(2026, 3, 7)
 
 
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])  # a busy machine is no failure
 @given(
     drop_after=st.timedeltas(min_value=timedelta(seconds=1), max_value=400 * DAY),
     age=st.timedeltas(min_value=timedelta(0), max_value=800 * DAY),
