@@ -30,6 +30,37 @@ def test_everything_that_stays_up_has_a_health_check(compose: dict[str, Any]) ->
     assert without == {"migrate", "market"}  # one ends, the other is a toy
 
 
+def test_every_container_is_bounded_in_memory_log_and_stop(compose: dict[str, Any]) -> None:
+    for name, service in compose["services"].items():
+        assert "mem_limit" in service, name
+        assert service["logging"]["options"].keys() == {"max-size", "max-file"}, name
+        if "build" in service:
+            assert service["pids_limit"] and service["stop_grace_period"] == "40s", name
+
+
+def _variables(repository: Path) -> set[str]:
+    """What settings read from the environment, and what docker-compose.yml reads beside it."""
+    settings = (repository / "tradeul_ops/settings.py").read_text()
+    of_settings = set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', settings))
+    return of_settings | set(re.findall(r"\$\{([A-Z_]+)", (repository / "docker-compose.yml").read_text()))
+
+
+def test_every_variable_is_in_the_example_and_in_the_readme(repository: Path) -> None:
+    wanted = _variables(repository)
+    assert len(wanted) > 20
+    example = set(re.findall(r"^#?([A-Z_]+)=", (repository / ".env.example").read_text(), re.M))
+    assert example == wanted
+    rows = re.findall(r"^\| (`[A-Z_`, ]+`) \|", (repository / "README.md").read_text(), re.M)
+    assert {name for row in rows for name in re.findall(r"[A-Z_]+", row)} >= wanted
+
+
+def test_containers_are_given_every_variable_that_settings_read(compose: dict[str, Any], repository: Path) -> None:
+    given = set(compose["services"]["web"]["environment"])
+    inside = {"BEAT_SCHEDULE_FILE", "DEBUG"}  # the image's own; never in production
+    settings = (repository / "tradeul_ops/settings.py").read_text()
+    assert set(re.findall(r'env\.\w+\(\s*"([A-Z_]+)"', settings)) - inside == given
+
+
 def test_the_application_runs_without_privileges(compose: dict[str, Any], repository: Path) -> None:
     ours = [service for service in compose["services"].values() if "build" in service]
     assert len(ours) == 5
