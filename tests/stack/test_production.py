@@ -23,7 +23,7 @@ from tradeul_ops.demo.servers import HOST, PostgresServer, ValkeyServer, free_po
 from tradeul_ops.demo.stack import BACKGROUND
 
 pytestmark = pytest.mark.stack
-SOON = timedelta(seconds=30)
+SOON = timedelta(seconds=90)  # a busy machine takes long to start a worker
 
 
 def command_of_the_image(repository: Path) -> list[str]:
@@ -80,7 +80,7 @@ class Production:
 
     def get(self, path: str, **headers: str) -> tuple[int, bytes, Any]:
         asked = urllib.request.Request(f"http://{HOST}:{self.port}{path}", headers=headers)
-        with urllib.request.urlopen(asked, timeout=20) as answer:
+        with urllib.request.urlopen(asked, timeout=120) as answer:
             return answer.status, answer.read(), answer.headers
 
     def answers(self) -> bool:
