@@ -25,7 +25,7 @@ def id_from(said: str | None) -> str:
 
 
 class Console(logging.Formatter):
-    """`2026-03-09T14:30:00.123Z WARNING streams.tasks [id]: message`; an exception follows on lines of its own."""
+    """`2026-03-09 14:30:00,123 WARNING streams.tasks [id]: message`; an exception follows on lines of its own."""
 
     def format(self, record: logging.LogRecord) -> str:
         record.id_ = f" [{said}]" if (said := current_id.get()) else ""

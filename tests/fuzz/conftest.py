@@ -6,7 +6,7 @@ from hypothesis import HealthCheck, settings
 
 settings.register_profile("fuzz", max_examples=400, deadline=None, suppress_health_check=list(HealthCheck))
 settings.register_profile(
-    "moment", max_examples=25, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
+    "moment", max_examples=15, deadline=None, suppress_health_check=list(HealthCheck), derandomize=True, database=None
 )
 
 
