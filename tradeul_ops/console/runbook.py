@@ -75,7 +75,7 @@ ENTRIES = (
                 _("A stream's limit is too generous."),
                 _("Streams, sorted by bytes: lower the limit of the largest; it acts at once."),
             ),
-            (_("A stream has no limit."), _("Producers lists them with a suggested limit each.")),
+            (_("A stream has no limit."), _("Streams lists them with a suggested limit each.")),
             (_("Keys that are no streams grew."), _("redis-cli --bigkeys; they are not the console's to bound.")),
             (
                 _("The ceiling is too low for this market."),
@@ -140,7 +140,10 @@ ENTRIES = (
         (
             (
                 _("A service writes to a new stream."),
-                _("Producers suggests a limit for each; one click adopts it. A pattern bounds a whole family."),
+                _(
+                    "Streams suggests a limit for each, and one click gives it; what a group would lose by it is asked "
+                    "about first. A pattern bounds a whole family."
+                ),
             ),
             (
                 _("Somebody else bounds it."),
