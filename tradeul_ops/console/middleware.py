@@ -14,6 +14,16 @@ from django.db import DataError, InterfaceError, OperationalError
 from django.http import HttpRequest, HttpResponse
 from django.template.loader import render_to_string
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from tradeul_ops.databases import READ_ONLY, sqlstate_of
+
+# By SQLSTATE. Its own text may name hosts and roles, and this page is for strangers, too.
+WORDS = {
+    READ_ONLY: _("PostgreSQL takes no writes, it is read-only or a standby"),
+    "53100": _("PostgreSQL's disk is full"),
+    "55P03": _("PostgreSQL waits for a lock that somebody else holds"),
+}
 
 logger = logging.getLogger(__name__)
 
@@ -44,8 +54,9 @@ class DatabaseAway:
         if not isinstance(error, (OperationalError, InterfaceError)):
             return None
         self.since = self.since or timezone.now()
-        logger.warning("%s: PostgreSQL does not answer: %s", request.path, " ".join(str(error).split()))
-        page = render_to_string("503.html", {"since": self.since})
+        logger.warning("%s: PostgreSQL can't: %s", request.path, " ".join(str(error).split()))
+        what = WORDS.get(sqlstate_of(error) or "", _("PostgreSQL does not answer"))
+        page = render_to_string("503.html", {"since": self.since, "what": what})
         return HttpResponse(page, status=503, headers={"Retry-After": "5"})
 
 
