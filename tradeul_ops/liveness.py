@@ -52,7 +52,17 @@ class StampingScheduler(PersistentScheduler):  # type: ignore[misc]  # celery ha
         if now - self._stamped_at >= STAMP_SECONDS:
             self._stamped_at = now
             stamp("beat")
+            self._mind_the_clock()
         return float(super().tick(*args, **kwargs))
+
+    def _mind_the_clock(self) -> None:
+        """After the clock was put back, what ran “in the future” would not be sent again until then."""
+        early = [entry for entry in self.schedule.values() if entry.last_run_at > entry.default_now()]
+        for entry in early:
+            entry.last_run_at = entry.default_now()
+        if early:
+            logger.warning("The clock was put back: %d tasks are timed anew.", len(early))
+            self.populate_heap()
 
     def apply_entry(self, entry: Any, producer: Any = None) -> None:
         waiting = self._waiting()

@@ -101,7 +101,10 @@ def _last_attempt() -> Subquery:
 
 
 def _is_due(policy: Any, now: datetime) -> bool:
-    return policy.built_at is None or now - policy.built_at >= policy.build_interval - EARLY
+    if policy.built_at is None:
+        return True
+    # One that lies in the future was made before somebody put the clock back: nothing would be built until then.
+    return not -EARLY <= now - policy.built_at < policy.build_interval - EARLY
 
 
 def _build(policy: SnapshotPolicy, row: SnapshotBuild, now: datetime) -> None:

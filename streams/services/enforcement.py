@@ -76,7 +76,7 @@ def _enforce(rules: Rules, rows: list[Row], *, now: datetime, all_due: bool = Fa
         rows = [row for row in rows if row.name in limits]
         measured = [name for name, limit in limits.items() if limit.max_bytes]
         states = store.read_states(data_redis(), list(limits), newest_of=measured)
-        claimed = _claim((row for row in rows if all_due or row.due_at is None or row.due_at <= now), limits, now=now)
+        claimed = _claim((row for row in rows if all_due or _is_due(row, limits, now=now)), limits, now=now)
         # The longest overdue first.
         rows.sort(key=lambda row: (row.id not in claimed, row.due_at is not None, row.due_at or now))
         trimmings, holders = _plan(rows, limits, states, due=claimed, now=now)
@@ -98,6 +98,11 @@ def _enabled(rules: Rules, rows: list[Row]) -> dict[str, Limit]:
     return {name: limit for name, limit in found if limit is not None and limit.enabled}
 
 
+def _is_due(row: Row, limits: Mapping[str, Limit], *, now: datetime) -> bool:
+    """Also where its turn is further off than its interval: it was set before somebody put the clock back."""
+    return row.due_at is None or not now < row.due_at <= now + limits[row.name].trim_interval
+
+
 def _claim(due: Iterable[Row], limits: Mapping[str, Limit], *, now: datetime) -> dict[int, store.Move]:
     """Moves due_at on before the trim, so that an edit during it (NULL: at once) is not overwritten after it.
 
@@ -111,7 +116,7 @@ def _claim(due: Iterable[Row], limits: Mapping[str, Limit], *, now: datetime) ->
 def _next(due_at: datetime | None, interval: timedelta, now: datetime) -> datetime:
     """One interval after it was last due, not after that was noticed: sweeps are 5 s apart, and would add up."""
     on_time = (due_at or now) + interval
-    return on_time if on_time > now else now + interval
+    return on_time if now < on_time <= now + 2 * interval else now + interval
 
 
 def _plan(

@@ -34,5 +34,5 @@ def processes_summary(*, now: datetime) -> Processes:
 
 
 def _process(role: liveness.Role, now: datetime) -> Process:
-    seen = liveness.last_seen(role)
-    return Process(role, seen, "over" if seen is None or now - seen > LATE_AFTER else "within")
+    seen = liveness.last_seen(role)  # in the future, if the clock was put back since: then it has not spoken since
+    return Process(role, seen, "over" if seen is None or abs(now - seen) > LATE_AFTER else "within")
