@@ -8,18 +8,21 @@ local writer, lease_ms, epoch, sequence, continues = ARGV[1], ARGV[2], ARGV[3], 
 local full_document, delta_document = ARGV[6], ARGV[7]
 local kept, full_ttl, delta_ttl = ARGV[8], ARGV[9], ARGV[10]
 
-local holder = redis.call('GET', lease)
+-- A lease always expires: what does not is somebody's mistake, of whatever type, and would be held for ever.
+local left = redis.call('PTTL', lease)
+local holder = left > 0 and redis.call('GET', lease)
 if holder and holder ~= writer then
-  return {'held', holder, redis.call('PTTL', lease)}
+  return {'held', holder, left}
 end
 
 if continues ~= '' then
-  local found = redis.call('HMGET', head, 'epoch', 'sequence', 'delta', 'base', 'entries')
+  local found = redis.call('HMGET', head, 'epoch', 'sequence', 'delta', 'base', 'entries', 'full_bytes')
   if found[1] ~= epoch or found[2] ~= continues then
     return {'moved', found[1] and 'the head is at ' .. found[2] .. ' of epoch ' .. found[1] or 'the head is gone'}
   end
-  if full_document == '' and redis.call('EXISTS', full) == 0 then
-    return {'moved', 'the full is gone'}
+  local size = redis.call('STRLEN', full)
+  if full_document == '' and size ~= tonumber(found[6]) then
+    return {'moved', size == 0 and 'the full is gone' or 'the full is not the one that was written'}
   end
   if found[3] and found[3] ~= '' then
     local last = redis.call('XREVRANGE', deltas, '+', '-', 'COUNT', 1)
