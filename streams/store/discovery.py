@@ -28,7 +28,10 @@ def scan_streams(client: Client, cursor: ScanCursor, *, keys: int) -> set[str]:
             while place < keys:
                 words = ("SCAN", here, "COUNT", KEYS_PER_CALL, "TYPE", "stream")
                 said = client.execute_command(*words, **({"target_nodes": node} if node else {}))
-                here, names = int(said[0]), said[1]
+                place_there, names = said
+                if isinstance(place_there, dict):  # so a cluster's client has it: node → cursor
+                    (place_there,) = place_there.values()
+                here = int(place_there)
                 found.update(name_of(one) for one in names)
                 place += KEYS_PER_CALL
                 if here == 0:
