@@ -18,7 +18,7 @@ from timescale.store.errors import naming
 from timescale.store.reading import moment, rows
 
 # Of a compressed chunk the catalogue knows how many rows went in; approximate_row_count says 0 until an ANALYZE of what
-# they became, which nothing brings about. What is not compressed is as many as the last ANALYZE found.
+# they became (none came within an hour). What is not compressed is as many as the last ANALYZE found.
 # What the sizes of the columnstore count is in those of the hypertable too: taken off there, all four add up.
 _HYPERTABLE_SIZES = """
 SELECT r.name, s.table_bytes, s.index_bytes, s.toast_bytes, s.total_bytes,
