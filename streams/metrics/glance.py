@@ -86,15 +86,19 @@ def read_glances(
     ids: Mapping[str, int],
     judged: bool,
     enforced: bool,
+    near: bool = False,
     now: datetime,
 ) -> list[Glance]:
     """Of those that are there, in their order. Raises store.StoreUnavailable.
 
     `judged`: with bytes, lag and condition, which take the last tick's samples; else what is in a name and a length.
+    `near`: only those are asked how long they are now that were half as long as they may be, or that nobody sampled.
     """
     newest = newest_samples(now=now) if judged else {}
     unsized = [one.name for one, _ in limited if one.name not in newest] if judged else []
-    lengths = store.read_lengths(client, [one.name for one, _ in limited], sized=unsized)
+    asked = [pair for pair in limited if not near or _is_near(*pair, newest.get(pair[0].name))]
+    lengths = store.read_lengths(client, [one.name for one, _ in asked], sized=unsized)
+    lengths |= {name: store.Length(one.length, one.bytes) for name, one in newest.items() if name not in lengths}
     # Without a sample only a whole state says how old the oldest entry is.
     aged = [one.name for one, held in limited if judged and _has_age(held) and one.name not in newest]
     states = store.read_states(client, aged)
@@ -147,6 +151,12 @@ def is_there(one: Known, effective: Effective, said: store.Length | store.Stream
 
 def _expected(one: Known, effective: Effective, now: datetime) -> bool:
     return (effective.own is not None and effective.own.stream is not None) or seen_lately(one, now)
+
+
+def _is_near(one: Known, effective: Effective, sample: NewestSample | None) -> bool:
+    """A sample is ten seconds old. By max_bytes, nobody knows how long it may be before its size is known."""
+    limit = effective.limit
+    return sample is None or limit is None or limit.max_bytes is not None or 2 * sample.length >= limit.starts_at
 
 
 def _has_age(effective: Effective) -> bool:

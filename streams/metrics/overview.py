@@ -60,7 +60,7 @@ def streams_overview(*, now: datetime) -> StreamsOverview:
     client, totals, (rules, ids) = data_redis(), read_enforcement(), load_rules_and_ids()
     enforced = is_enforced(totals, now)
     limited, unmanaged = limited_streams(known_streams(rules), rules=rules)
-    glances = read_glances(client, limited, ids=ids, judged=True, enforced=enforced, now=now)
+    glances = read_glances(client, limited, ids=ids, judged=True, near=True, enforced=enforced, now=now)
     shown = [glance.stream for glance in _shown(glances)]
     rows = rows_of(shown, rules=rules, ids=ids, enforced=enforced, now=now)
     return StreamsOverview(

@@ -1,10 +1,12 @@
 """Numbers on pages: exact, with units, and unknown where nothing is known."""
 
+import re
 from datetime import UTC, datetime, timedelta
 
 import pytest
+from django.utils import translation
 
-from tradeul_ops.console.templatetags import figures
+from tradeul_ops.console.templatetags import charts, figures
 
 
 @pytest.mark.parametrize(
@@ -33,6 +35,18 @@ def test_ago_never_counts_from_the_future() -> None:
 
 def test_a_gauge_shows_what_lies_beyond_its_limit() -> None:
     drawn = figures.gauge(1480, 500, 1500, "attention")
-    assert drawn["limit"] < drawn["fill"] < drawn["ceiling"] <= 100
-    assert drawn["title"] == "1,480 of 500, ceiling 1,500"
-    assert figures.gauge(0, 0)["fill"] == 0
+    fill = float(re.search(r'class="fill" width="([\d.]+)"', drawn)[1])
+    limit, ceiling = (float(re.search(rf'class="{name}" x="([\d.]+)"', drawn)[1]) for name in ("limit", "ceiling"))
+    assert limit < fill < ceiling <= 100
+    assert "<title>1,480 of 500, ceiling 1,500</title>" in drawn
+    assert 'class="fill" width="0.0"' in figures.gauge(0, 0) and 'class="limit"' not in figures.gauge(0, 0)
+
+
+def test_where_numbers_have_commas_a_drawing_keeps_its_points() -> None:
+    """In Spanish a template writes 98,67, which is no number of SVG."""
+    now = datetime(2026, 3, 8, 12, tzinfo=UTC)
+    points = [(now + timedelta(minutes=n), 3.0 * n) for n in range(7)]
+    with translation.override("es"):
+        spark, gauge = charts.sparkline(points), figures.gauge(1480, 500, 1500)
+    assert 'width="98.67"' in gauge
+    assert re.search(r'<circle class="last" cx="[\d.]+" cy="[\d.]+" r="2"/>', spark)

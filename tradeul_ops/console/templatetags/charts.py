@@ -23,7 +23,7 @@ WORDS = {"entries": lambda value: count(round(value)), "bytes": bytes_}
 WIDE, NARROW = (960, 280), (360, 240)
 
 
-@register.inclusion_tag("_sparkline.html")
+@register.simple_tag
 def sparkline(
     points: Sequence[charts.Point] | None,
     limit: float | None = None,
@@ -31,7 +31,7 @@ def sparkline(
     unit: str = "entries",
     gap: timedelta | None = None,
     over: str = "",
-) -> dict[str, Any]:
+) -> str:
     """96 × 20: its lowest and highest in words, the last point marked, the limit as a faint line where it is near."""
     drawn = charts.sparkline(points or (), limit=limit, gap=gap)
     word, over = WORDS[unit], over or gettext("the last hour")
@@ -40,7 +40,22 @@ def sparkline(
         title = gettext("{lowest} to {highest} in {over}").format(
             lowest=word(drawn.lowest), highest=word(drawn.highest), over=over
         )
-    return {"spark": drawn, "title": title}
+    if drawn.last is None:
+        return format_html('<span title="{}">–</span>', title)
+    size, (x, y) = (drawn.width, drawn.height), drawn.last
+    return format_html(
+        '<svg class="spark" viewBox="0 0 {} {}" width="{}" height="{}" role="img" aria-label="{}"><title>{}</title>{}{}'
+        '<circle class="last" cx="{}" cy="{}" r="2"/></svg>',
+        *map(str, (*size, *size)),
+        title,
+        title,
+        ""
+        if drawn.limit is None
+        else format_html('<path class="limit" d="M0 {}H{}"/>', str(drawn.limit), str(size[0])),
+        format_html('<path class="line" d="{}"/>', drawn.path) if drawn.path else "",
+        str(x),
+        str(y),
+    )
 
 
 @register.inclusion_tag("_chart.html")
