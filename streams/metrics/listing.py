@@ -79,7 +79,8 @@ def list_streams(*, words: str = "", state: str = "", sort: str = "name", page: 
         unsampled = sum(bool(glance.length) and getattr(glance, sort) is None for glance in glances if sort in SAMPLED)
     loose = [one.name for one in unmanaged if seen_lately(one, now)]
     shown = Paginator(found, PER_PAGE).get_page(page)
-    rows = rows_of(shown, rules=rules, ids=ids, enforced=enforced, now=now)
+    known = {one.name: one for one, _ in limited}
+    rows = rows_of(shown, rules=rules, ids=ids, enforced=enforced, known=known, now=now)
     return StreamList(
         page=shown,
         rows=tuple(rows[name] for name in shown if name in rows),

@@ -62,7 +62,8 @@ def streams_overview(*, now: datetime) -> StreamsOverview:
     limited, unmanaged = limited_streams(known_streams(rules), rules=rules)
     glances = read_glances(client, limited, ids=ids, judged=True, near=True, enforced=enforced, now=now)
     shown = [glance.stream for glance in _shown(glances)]
-    rows = rows_of(shown, rules=rules, ids=ids, enforced=enforced, now=now)
+    known = {one.name: one for one, _ in limited}
+    rows = rows_of(shown, rules=rules, ids=ids, enforced=enforced, known=known, now=now)
     return StreamsOverview(
         memory=store.read_memory(client),
         glances=tuple(glances),

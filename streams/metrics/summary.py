@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any
-
-from django.db.models import OuterRef, QuerySet, Subquery
 
 from streams import store
 from streams.engine.condition import Condition, condition_of
@@ -15,6 +13,7 @@ from streams.engine.limits import Limit
 from streams.engine.plan import arithmetic, entry_bytes, in_entries
 from streams.engine.rules import Effective, Rules
 from streams.engine.state import StreamState
+from streams.metrics.glance import Known
 from streams.metrics.values import LastTrim, StreamRow, StreamsSummary
 from streams.models import Enforcement, Stream, TrimRun
 from streams.services import load_rules_and_ids, remember
@@ -31,14 +30,15 @@ def streams_summary(*, now: datetime) -> StreamsSummary:
     """Raises store.StoreUnavailable when Redis is away."""
     client, totals = data_redis(), read_enforcement()
     rules, ids = load_rules_and_ids()
-    streams = list(_streams())
+    streams = list(Stream.objects.all())
     if missing := set(rules.exact_streams) - {stream.name for stream in streams}:
         remember(missing)
-        streams = list(_streams())
+        streams = list(Stream.objects.all())
     found = [(stream, rules.effective(stream.name)) for stream in streams]
+    trims = _last_trims([stream.name for stream in streams])
     return StreamsSummary(
         memory=store.read_memory(client),
-        rows=_rows(client, found, ids=ids, enforced=is_enforced(totals, now), now=now),
+        rows=_rows(client, found, trims=trims, ids=ids, enforced=is_enforced(totals, now), now=now),
         unmanaged=tuple(stream.name for stream, effective in found if effective.limit is None and _there(stream, now)),
         producers=store.read_producers(client),
         version=store.read_published(client).version,
@@ -65,15 +65,26 @@ def stream_rows(names: Iterable[str], *, now: datetime) -> dict[str, StreamRow]:
 
 
 def rows_of(
-    names: Iterable[str], *, rules: Rules, ids: Mapping[str, int], enforced: bool, now: datetime
+    names: Iterable[str],
+    *,
+    rules: Rules,
+    ids: Mapping[str, int],
+    enforced: bool,
+    known: Mapping[str, Known] | None = None,
+    now: datetime,
 ) -> dict[str, StreamRow]:
-    """`stream_rows`, for who has loaded the rules."""
+    """`stream_rows`, for who has loaded the rules, and perhaps the streams' rows as well."""
     limited = {name: effective for name in names if (effective := rules.effective(name)).limit is not None}
     if not limited:
         return {}
-    known = {stream.name: stream for stream in _streams().filter(name__in=list(limited))}
-    found = [(known.get(name) or _unknown(name), effective) for name, effective in limited.items()]
-    rows = _rows(data_redis(), found, ids=ids, enforced=enforced, now=now)
+    if known is None:
+        streams = {stream.name: stream for stream in Stream.objects.filter(name__in=list(limited))}
+    else:
+        here = [known[name] for name in limited if name in known]
+        streams = {one.name: Stream(pk=one.id, name=one.name, held_by=one.held_by) for one in here}
+    # One that was not found yet has no row, and looking at it makes none: beat would begin to trim it.
+    found = [(streams.get(name) or Stream(pk=0, name=name), effective) for name, effective in limited.items()]
+    rows = _rows(data_redis(), found, trims=_last_trims(limited), ids=ids, enforced=enforced, now=now)
     return {row.stream: row for row in rows}
 
 
@@ -82,29 +93,26 @@ def _there(stream: Stream, now: datetime) -> bool:
     return stream.seen_at is not None and now - stream.seen_at < FOUND_WITHIN
 
 
-def _unknown(name: str) -> Any:
-    """A stream that was not found yet. Looking at it makes no row: beat would begin to trim it."""
-    stream: Any = Stream(name=name, pk=0)
-    stream.last_trim_id = None
-    return stream
-
-
-def _streams() -> QuerySet[Any]:
-    """Every stream known, with the id of its last trim; Stream says nothing of that annotation."""
-    runs = TrimRun.objects.filter(stream=OuterRef("name"), by_others=False).order_by("-id")
-    return Stream.objects.annotate(last_trim_id=Subquery(runs.values("id")[:1]))
+def _last_trims(names: Collection[str]) -> dict[str, TrimRun]:
+    runs = TrimRun.objects.filter(stream__in=list(names)).order_by("stream", "-id").distinct("stream")
+    return {run.stream: run for run in runs}
 
 
 def _rows(
-    client: Any, found: list[tuple[Any, Effective]], *, ids: Mapping[str, int], enforced: bool, now: datetime
+    client: Any,
+    found: list[tuple[Stream, Effective]],
+    *,
+    trims: Mapping[str, TrimRun],
+    ids: Mapping[str, int],
+    enforced: bool,
+    now: datetime,
 ) -> tuple[StreamRow, ...]:
     states = _states(client, [effective for _, effective in found])
-    trims = TrimRun.objects.in_bulk([stream.last_trim_id for stream, _ in found if stream.last_trim_id])
     rows = []
     for stream, effective in found:
         if effective.limit is not None and _shown(stream, effective, states[stream.name]):
             limit_id = ids[(effective.own or effective.ceilings[0]).key]
-            run = trims.get(stream.last_trim_id)
+            run = trims.get(stream.name)
             rows.append(_row(stream, effective, states[stream.name], run, limit_id, enforced))
     limits = {effective.stream: effective.limit for _, effective in found if effective.limit}
     held = {stream.name for stream, _ in found if stream.held_by}
