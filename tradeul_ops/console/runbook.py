@@ -53,7 +53,7 @@ ENTRIES = (
             (_("It can't reach the broker."), _("python manage.py alive worker says so. Start the broker.")),
             (
                 _("It is busy with one long task."),
-                _("Jobs shows which. It ends at its time limit, or start a second worker."),
+                _("Jobs shows when each task last ended. Wait for it, or start a second worker."),
             ),
         ),
     ),
