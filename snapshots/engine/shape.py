@@ -1,24 +1,30 @@
 """Reads the JSON of records that all have the same keys straight into columns: half the time of a dict for each.
 
-What has other keys, or is not exactly JSON, is not for a shape: its caller reads that one by one.
+What has other keys or kinds of values, or is not exactly JSON, is not for a shape: its caller reads that one by one.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from typing import Any, TypeAlias
 
 import msgspec
+import numpy as np
+import numpy.typing as npt
 
-from snapshots.engine.cells import name_under
+from snapshots.engine.cells import SAFE, name_under
+from snapshots.engine.column import doubles_of, integers_of
 
 MOST_KEYS = 1_000  # of records that are given a shape
 MISFITS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
 
-# Of one object: its keys in order, and what is under each; None for a leaf.
-Keys: TypeAlias = tuple[tuple[str, "Keys | None"], ...]
+# Of one object: its keys in order, and what is under each. A leaf is float, int, or Any.
+Keys: TypeAlias = "tuple[tuple[str, Keys | Any], ...]"
+Values: TypeAlias = "Sequence[Any] | npt.NDArray[Any]"
+
+_MOST = {float: SAFE, int: 2**63 - 1}
 
 
 @dataclass(frozen=True)
@@ -28,43 +34,71 @@ class Shape:
     keys: Keys
     read: Callable[[bytes], Any]
 
-    def columns(self, records: Sequence[Any]) -> dict[str, Sequence[Any]]:
-        """Leaves by dotted name, of what `read` returned."""
-        found: dict[str, Sequence[Any]] = {}
-        _take(found, "", self.keys, records)
+    def columns(self, records: Sequence[Any]) -> dict[str, Values] | None:
+        """Leaves by dotted name, of what `read` returned; None where they need a look at each.
+
+        That is an integer beyond 64 bits, or a number that may be an integer which no double holds.
+        """
+        found: dict[str, Values] = {}
+        try:
+            _take(found, "", self.keys, records)
+        except TypeError:
+            return None
         return found
 
 
-def _take(found: dict[str, Sequence[Any]], prefix: str, keys: Keys, nodes: Sequence[Any]) -> None:
+def _take(found: dict[str, Values], prefix: str, keys: Keys, nodes: Sequence[Any]) -> None:
     columns = zip(*map(msgspec.structs.astuple, nodes), strict=True)
     for (key, inner), values in zip(keys, columns, strict=True):
         name = name_under(prefix, key)
-        if inner is None:
-            found[name] = values
-        else:
+        if isinstance(inner, tuple):
             _take(found, name + ".", inner, values)
+        elif inner is float:
+            found[name] = doubles = doubles_of(values)
+            if np.abs(doubles).max() > SAFE:
+                raise TypeError("perhaps an integer that is no double")
+        else:
+            found[name] = integers_of(values) if inner is int else values
 
 
-def shape_of(record: Any) -> Shape | None:
-    """None for what is no object, has none or too many keys, or keys of a kind that shapes can't have."""
+def shape_of(records: Iterable[Any]) -> Shape | None:
+    """Of the first; the others only say what kinds of values there are.
+
+    None for what is no object, has none or too many keys, or keys of a kind that shapes can't have.
+    """
     try:
-        keys = _keys_of(record)
-        return _shape(keys) if keys and 0 < _count(keys) <= MOST_KEYS else None
+        keys: Any = None
+        for record in records:
+            found = _keys_of(record)
+            keys = found if keys is None else _both(keys, found)
+        return _shape(keys) if isinstance(keys, tuple) and 0 < _count(keys) <= MOST_KEYS else None
     except (RecursionError, ValueError):
         return None
 
 
-def _keys_of(node: Any) -> Keys | None:
-    if not isinstance(node, dict) or not node:
-        return None
-    return tuple((key, _keys_of(value)) for key, value in node.items())
+def _keys_of(node: Any) -> Any:
+    if isinstance(node, dict) and node:
+        return tuple((key, _keys_of(value)) for key, value in node.items())
+    most = _MOST.get(type(node))
+    return Any if most is None or abs(node) > most else type(node)
+
+
+def _both(one: Any, other: Any) -> Any:
+    """`one`, such that `other` has it too, unless it has other keys."""
+    if isinstance(one, tuple) and isinstance(other, tuple):
+        kinds = dict(other)
+        if kinds.keys() == dict(one).keys():
+            return tuple((key, _both(inner, kinds[key])) for key, inner in one)
+    if isinstance(one, tuple) or isinstance(other, tuple):
+        return one
+    return one if one is other else float if {one, other} == {int, float} else Any
 
 
 def _count(keys: Keys) -> int:
-    return sum(1 if inner is None else 1 + _count(inner) for _, inner in keys)
+    return sum(1 + _count(inner) if isinstance(inner, tuple) else 1 for _, inner in keys)
 
 
-@lru_cache(maxsize=16)
+@lru_cache(maxsize=64)
 def _shape(keys: Keys) -> Shape:
     return Shape(keys, msgspec.json.Decoder(_struct(keys)).decode)
 
@@ -73,8 +107,8 @@ def _struct(keys: Keys) -> type[msgspec.Struct]:
     """Raises ValueError for keys with a quote, a backslash or a control character."""
     return msgspec.defstruct(
         "Record",
-        [(f"f{number}", Any if inner is None else _struct(inner)) for number, (_, inner) in enumerate(keys)],
-        rename={f"f{number}": key for number, (key, _) in enumerate(keys)},
+        [(f"f{at}", _struct(inner) if isinstance(inner, tuple) else inner) for at, (_, inner) in enumerate(keys)],
+        rename={f"f{at}": key for at, (key, _) in enumerate(keys)},
         forbid_unknown_fields=True,
         gc=False,
     )

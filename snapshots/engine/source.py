@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
-from itertools import islice
-from typing import Any
+from typing import Any, TypeAlias
 
 import orjson
 
@@ -15,7 +15,10 @@ from snapshots.engine.shape import MISFITS, Shape, shape_of
 from snapshots.engine.state import State
 from snapshots.engine.table import PORTION, Table, tabulate
 
+Field: TypeAlias = tuple[bytes, bytes]  # of a hash: symbol, JSON
+
 SYMBOL_FIELDS = ("symbol", "ticker")
+SAMPLE = 16  # records that a shape is learnt from
 _ZERO_FOR_DIGIT = bytes(ord("0") if chr(byte).isdigit() and byte < 128 else byte for byte in range(256))
 
 
@@ -51,40 +54,46 @@ def changes_of_fields(
     """`fields`: symbol → JSON; only values that differ from `raw_before` are parsed. Raises SourceUnreadable."""
     table = Table()
     refused: dict[str, str] = {}
-    shape: Shape | None = None
-    changed = (field for field in fields.items() if raw_before.get(field[0]) != field[1])
-    while portion := list(islice(changed, PORTION)):
-        read = parse if has_long_integer(b" ".join([value for _, value in portion])) else loads
-        shape = shape or _shape_of_text(portion[0][1])
-        left = portion if shape is None or read is parse else _of_shape(table, shape, portion)
+    changed = [field for field in fields.items() if raw_before.get(field[0]) != field[1]]
+    shape, left = _shape_of(changed), []
+    for portion in _portions(changed):
+        misfits = portion if shape is None else _of_shape(table, shape, portion)
+        left += misfits
+        if len(misfits) * 2 > len(portion):
+            shape = _shape_of(misfits)
+    for portion in _portions(left):
         records: dict[str, Any] = {}
-        for key, value in left:
+        for key, value in portion:
             try:
-                records[key.decode()] = read(value)
+                records[key.decode()] = parse(value)
             except (ValueError, RecursionError) as error:  # JSONDecodeError and UnicodeDecodeError are ValueErrors
                 refused[_symbol(key)] = f"{_symbol(key)}: not JSON: {error}."
         table.add(records)
-        if len(left) * 2 > len(portion) and records:
-            shape = shape_of(next(reversed(records.values())))
     refused |= table.refused
     if refused:
         refused = {symbol: refused[symbol] for symbol in map(_symbol, fields) if symbol in refused}
         if len(refused) == len(fields):
             raise SourceUnreadable(f"{source}: no record can be published. {next(iter(refused.values()))}")
     known = set(map(_symbol if refused else bytes.decode, fields))
-    removals = [symbol for symbol in published if symbol not in known]
+    removals = list(published.keys() - known)
     raw = {key: value for key, value in fields.items() if _symbol(key) not in refused} if refused else dict(fields)
     return Changes(upserts=table.state(), removals=removals, refused=refused, raw=raw)
 
 
-def _shape_of_text(text: bytes) -> Shape | None:
-    try:
-        return shape_of(loads(text))
-    except (ValueError, RecursionError):
-        return None
+def _portions(fields: list[Field]) -> Iterator[list[Field]]:
+    return (fields[at : at + PORTION] for at in range(0, len(fields), PORTION))
 
 
-def _of_shape(table: Table, shape: Shape, portion: list[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
+def _shape_of(fields: list[Field]) -> Shape | None:
+    """Of some of them; what is no JSON says nothing."""
+    records = []
+    for _, value in fields[:: len(fields) // SAMPLE + 1]:
+        with suppress(ValueError, RecursionError):
+            records.append(loads(value))
+    return shape_of(records)
+
+
+def _of_shape(table: Table, shape: Shape, portion: list[Field]) -> list[Field]:
     """Adds those of the portion that have the shape, and returns the others."""
     symbols, found, left = [], [], []
     for pair in portion:
@@ -94,7 +103,8 @@ def _of_shape(table: Table, shape: Shape, portion: list[tuple[bytes, bytes]]) ->
         except MISFITS:
             left.append(pair)
             del found[len(symbols) :]
-    return left if not found or table.add_columns(symbols, shape.columns(found)) else portion
+    columns = shape.columns(found) if found else {}
+    return left if columns is not None and table.add_columns(symbols, columns) else portion
 
 
 def _symbol(key: bytes) -> str:

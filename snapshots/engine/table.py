@@ -19,6 +19,7 @@ import numpy.typing as npt
 from snapshots.engine.cells import FALSE, MISSING, SAFE, TRUE, Cell, Json, Record, cell_of, flatten, name_under
 from snapshots.engine.column import ABSENT, Column, Doubles, doubles_of, integers_of
 from snapshots.engine.errors import Unpublishable
+from snapshots.engine.shape import Values
 from snapshots.engine.state import State, check_width, from_flat
 
 PORTION = 512  # so many records, just parsed, are still in the processor's cache
@@ -63,11 +64,14 @@ class Table:
             parts = dict(state.columns)
         self._append(list(records), parts)
 
-    def add_columns(self, symbols: list[str], columns: Mapping[str, Sequence[Any]]) -> bool:
+    def add_columns(self, symbols: list[str], columns: Mapping[str, Values]) -> bool:
         """Leaves by dotted name, a value a symbol. False, and nothing is added, where one can't be published."""
         portion = _Portion(len(symbols))
         for name, values in columns.items():
-            portion.take_values(name, range(len(symbols)), values)
+            if isinstance(values, np.ndarray):
+                portion.parts[name] = values
+            else:
+                portion.take_values(name, range(len(symbols)), values)
         if not portion.odd:
             self._append(symbols, portion.parts)
         return not portion.odd

@@ -215,6 +215,24 @@ def test_a_shape_reads_what_json_reads(lines: list[str]) -> None:
     assert exact(to_records(changes.upserts)) == exact(to_records(expected))
 
 
+def test_kinds_that_only_some_records_have_are_read_exactly() -> None:
+    """More than one portion, so that its shape is learnt from a few; then an integer, a null and a text come along."""
+    texts = {f"S{number}": f'{{"price":{number}.5,"at":{number},"of":{{"o":0.5}}}}' for number in range(2 * PORTION)}
+    texts |= {
+        "BIG": '{"price":9007199254740993,"at":9223372036854775808,"of":{"o":1}}',
+        "NULL": '{"price":null,"at":1.5,"of":{"o":null}}',
+        "TEXT": '{"price":"1","at":true,"of":{"o":[1]}}',
+        "BAD": '{"price":',
+    }
+    fields = {symbol.encode(): text.encode() for symbol, text in texts.items()}
+    changes = changes_of_fields(fields, raw_before={}, published={"S1": 0, "GONE": 1}, source="test")
+    del texts["BAD"]
+    assert changes.refused.keys() == {"BAD"}
+    assert changes.removals == ["GONE"]
+    expected = {symbol: json.loads(text) for symbol, text in texts.items()}
+    assert exact(to_records(changes.upserts)) == exact(expected)
+
+
 VALUES = [0, 1, 1.5, -2, None, True, False, "", "1", "x", 2**53 - 1, 2**53, float(2**53), [1], {}, "\ud800"]
 maybe = st.one_of(st.just({}), st.sampled_from(VALUES).map(lambda value: {"x": value}))
 
