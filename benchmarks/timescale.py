@@ -1,8 +1,8 @@
 """What TimescaleDB makes of scan rows: size before and after, speed of the way in, query times, the guide's claims.
 
 A server of its own, from an installed PostgreSQL that offers the Community edition, without background workers: jobs
-are run by hand, once each, as `CALL run_job`. Prints the tables of docs/performance.md. 2 million rows take about five minutes
-and 3 GB of disk.
+are run by hand, once each, as `CALL run_job`. Prints the tables of docs/performance.md. 2 million rows take about five
+minutes and 3 GB of disk.
 
 Rows are realistic in what compression sees: 500 symbols scanned every 10 s, prices that walk, a volume that counts up,
 metadata of 15 keys (about 790 bytes a row, the guide's are 837), three sessions a day.
