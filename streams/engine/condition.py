@@ -58,8 +58,8 @@ def condition_of(
     if length > ceiling + slack:
         return Condition("over", f"{length:,} entries of {limit.maxlen:,}, above even {ceiling:,}.")
     if limit.protect_groups and held_by and length >= ceiling:
-        return Condition(
-            "attention",
+        return Condition(  # bounded, but what is lost now nobody brings back
+            "over",
             f"Group {held_by} loses entries it has not read: at the ceiling of {ceiling:,} the oldest go, "
             f"and {above:,} above maxlen are kept for it.",
         )

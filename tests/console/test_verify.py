@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shlex
 import subprocess
+import sys
 from datetime import timedelta
 
 import pytest
@@ -171,6 +172,6 @@ def test_the_command_says_the_same_and_ends_with_1_where_a_check_fails(
 def test_it_ends_with_2_without_postgresql(repository) -> None:
     environment = {"DATABASE_URL": f"postgres://x@127.0.0.1:{free_port()}/x", "PATH": "/usr/bin"}
     environment |= {"DJANGO_SETTINGS_MODULE": "tests.settings"}
-    command = [".venv/bin/python", "manage.py", "verify"]
+    command = [sys.executable, "manage.py", "verify"]
     ended = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 2 and "PostgreSQL does not answer" in ended.stderr

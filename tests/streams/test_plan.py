@@ -206,13 +206,13 @@ def test_a_tiny_threshold_does_not_alarm_within_one_node() -> None:
     assert condition_of(state(401), limit=limit).word == "over"
 
 
-def test_held_by_a_group_is_attention_until_the_ceiling() -> None:
+def test_held_by_a_group_is_attention_until_the_ceiling_where_it_loses() -> None:
     held = condition_of(state(2500), limit=make_limit(), held_by="pricing")
     assert held.word == "attention"
     assert "pricing" in held.why
     assert "1,500 above maxlen" in held.why
     losing = condition_of(state(3000), limit=make_limit(), held_by="pricing")
-    assert losing.word == "attention"
+    assert losing.word == "over"
     assert losing.why.startswith("Group pricing loses entries it has not read")
     assert condition_of(state(3101), limit=make_limit(), held_by="pricing").word == "over"
 

@@ -62,6 +62,7 @@ def read_everything(*, now: datetime) -> Readings:
 def _read_everything(*, now: datetime) -> Readings:
     seen = catalog.read_catalog(connection)
     tables, views = tuple(HypertablePolicy.objects.all()), tuple(AggregatePolicy.objects.all())
+    wishes, applied = ([row.wanted() for row in tables], [row.wanted() for row in views]), AppliedSetting.objects.all()
     ages, unreadable = _ages(seen, tables)
     names = [row.table_name for row in tables if row.table_name not in unreadable]
     none: dict[str, Sizes] = {}
@@ -72,8 +73,8 @@ def _read_everything(*, now: datetime) -> Readings:
         seen=seen,
         tables=tables,
         views=views,
-        aspects=services.read_survey(seen),
-        problems=services.read_problems(seen),
+        aspects=services.survey_of(seen, wishes, applied=applied),
+        problems=services.problems_of(wishes, seen=seen),
         sizes=sizes,
         ages=ages,
         unreadable=unreadable,
@@ -84,7 +85,7 @@ def _read_everything(*, now: datetime) -> Readings:
         ),
         backlog=_or({}, lambda: read_backlog(connection, _compressed_before(tables, now=now))) if community else {},
         graces=services.read_graces(now=now),
-        applied={(row.relation, row.kind): row for row in AppliedSetting.objects.all()},
+        applied={(row.relation, row.kind): row for row in applied},
         runs={run.table_name: run for run in RetentionRun.objects.order_by("table_name", "-id").distinct("table_name")},
         open_actions={
             action.relation: action
@@ -143,8 +144,7 @@ def _unread(
         if since is not None:
             relation = source.materialization if source else f'"{wanted.source}"'
             asked[wanted.view] = relation, "bucket" if source else columns[wanted.source], since
-    none: dict[str, datetime | None] = {}
-    return _or(none, lambda: read_first_since(connection, asked))
+    return _or({}, lambda: read_first_since(connection, asked)) if asked else {}
 
 
 def _or(instead: Value, read: Callable[[], Value]) -> Value:

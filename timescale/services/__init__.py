@@ -17,7 +17,13 @@ from timescale.services.applying import (
     reconcile_policies,
 )
 from timescale.services.arguments import ActionRefused
-from timescale.services.comparison import read_differences, read_problems, read_survey, read_wishes
+from timescale.services.comparison import (
+    problems_of,
+    read_differences,
+    read_survey,
+    read_wishes,
+    survey_of,
+)
 from timescale.services.edits import (
     adopt_drift,
     read_column_errors,
@@ -49,11 +55,11 @@ __all__ = [
     "perform_action",
     "plan_action",
     "preview_change",
+    "problems_of",
     "prune_history",
     "read_column_errors",
     "read_differences",
     "read_graces",
-    "read_problems",
     "read_survey",
     "read_wishes",
     "reapply_policy",
@@ -61,6 +67,7 @@ __all__ = [
     "request_action",
     "retry_job",
     "start_overdue_jobs",
+    "survey_of",
     "take_samples",
     "undo_shortening",
     "update_policy",

@@ -14,7 +14,7 @@ from timescale.engine.drift import Aspect, Difference, Kind, State
 from timescale.engine.edition import Edition
 from timescale.engine.policies import WantedTable
 from timescale.models import AggregatePolicy, AppliedSetting, HypertablePolicy
-from timescale.services.comparison import Wish, read_problems, read_survey, read_wishes
+from timescale.services.comparison import Wish, problems_of, read_wishes, survey_of
 from timescale.services.grace import note_bound, read_graces
 from timescale.store import actions, catalog, commands
 from timescale.store.errors import ServerAway, TimescaleError
@@ -71,8 +71,9 @@ def _reconcile(asked: Callable[[Aspect], bool]) -> tuple[Difference, ...]:
         seen = catalog.read_catalog(connection)
         if seen.edition is not Edition.COMMUNITY:
             return ()
-        found, problems = read_survey(seen), read_problems()
         tables, views = read_wishes()
+        found = survey_of(seen, (tables, views), applied=AppliedSetting.objects.all())
+        problems = problems_of((tables, views))
         changed: list[Difference] = []
         wishes: list[Wish] = [*tables, *views]
         for wanted in wishes:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from timescale.engine import drift
 from timescale.engine.drift import Aspect, Difference, Kind
@@ -20,21 +20,29 @@ from timescale.models import AggregatePolicy, AppliedSetting, HypertablePolicy
 from timescale.store import catalog
 
 Wish = WantedTable | WantedView
+Wishes = tuple[list[WantedTable], list[WantedView]]
 
 
-def read_wishes() -> tuple[list[WantedTable], list[WantedView]]:
+def read_wishes() -> Wishes:
     tables = [row.wanted() for row in HypertablePolicy.objects.all()]
     return tables, [row.wanted() for row in AggregatePolicy.objects.all()]
 
 
 def read_survey(seen: catalog.Catalog) -> dict[str, tuple[Aspect, ...]]:
+    """As survey_of, of the rows as they are now."""
+    return survey_of(seen, read_wishes(), applied=AppliedSetting.objects.all())
+
+
+def survey_of(
+    seen: catalog.Catalog, wishes: Wishes, *, applied: Iterable[AppliedSetting]
+) -> dict[str, tuple[Aspect, ...]]:
     """Each thing that a row wants, with its state, by table or view; empty on editions without jobs."""
     if seen.edition is not Edition.COMMUNITY:
         return {}
-    applied: dict[str, dict[Kind, str]] = defaultdict(dict)
-    for row in AppliedSetting.objects.all():
-        applied[row.relation][Kind(row.kind)] = row.mark
-    return survey(seen, *read_wishes(), applied=applied)
+    marks: dict[str, dict[Kind, str]] = defaultdict(dict)
+    for row in applied:
+        marks[row.relation][Kind(row.kind)] = row.mark
+    return survey(seen, *wishes, applied=marks)
 
 
 def survey(
@@ -63,12 +71,12 @@ def read_differences(seen: catalog.Catalog) -> dict[str, tuple[Difference, ...]]
     return {name: drift.differing(aspects) for name, aspects in read_survey(seen).items()}
 
 
-def read_problems(seen: catalog.Catalog | None = None) -> dict[str, tuple[str, ...]]:
+def problems_of(wishes: Wishes, *, seen: catalog.Catalog | None = None) -> dict[str, tuple[str, ...]]:
     """Why a wish is not carried out, by table or view. Forms refuse these; bulk edits and raw SQL can't be asked.
 
     With `seen` also the columns that a table doesn't have.
     """
-    tables, views = read_wishes()
+    tables, views = wishes
     found = {t.table: table_problems(t) + reach_problems(t.table, tables=tables, views=views) for t in tables}
     if seen is not None:
         for table in tables:

@@ -67,7 +67,7 @@ def _sentence(overview: Overview, found: tuple[Finding, ...]) -> Sentence:
     if found:
         first, rest = found[0], len(found) - 1
         worst = first.condition
-        word = {"over": gettext("Not bounded."), "attention": gettext("Look."), "unknown": gettext("Unknown.")}[worst]
+        word = {"over": gettext("Act."), "attention": gettext("Look."), "unknown": gettext("Unknown.")}[worst]
         more = gettext(" And {rest} more.").format(rest=rest) if rest else ""
         return Sentence(worst, word, first.text + more)
     streams = overview.streams.value

@@ -44,13 +44,14 @@ class Totals:
 
     streams: int
     within: int
+    over: int
     bytes: int | None
     producers: int
     newest: int
 
     @property
     def condition(self) -> str:
-        return "within" if self.within == self.streams else "attention"
+        return "over" if self.over else "within" if self.within == self.streams else "attention"
 
     @property
     def late(self) -> int:
@@ -91,6 +92,7 @@ def totals_of(streams: StreamsOverview) -> Totals:
     return Totals(
         streams=len(sizes),
         within=sum(glance.enabled and glance.condition == "within" for glance in streams.glances),
+        over=sum(glance.enabled and glance.condition == "over" for glance in streams.glances),
         bytes=None if None in sizes else sum(filter(None, sizes)),
         producers=len(streams.producers),
         newest=sum(one.version == streams.version for one in streams.producers),

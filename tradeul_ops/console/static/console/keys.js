@@ -20,7 +20,7 @@ for (const link of document.querySelectorAll(".bar nav a")) {
   for (const key of ["g", letter]) head.append(Object.assign(document.createElement("kbd"), { textContent: key }), " ");
   row.append(head);
   const name = link.firstChild ? link.firstChild.textContent.trim() : "";
-  row.insertCell().textContent = `to ${name}`;
+  row.insertCell().textContent = sheet.dataset.to.replace("{page}", name);
 }
 
 if (help && sheet) {

@@ -5,8 +5,8 @@ const zones = document.getElementById("zone");
 if (zones) {
   const own = Intl.DateTimeFormat().resolvedOptions().timeZone;
   const known = [...zones.options].find((option) => option.value === own);
-  if (known && own !== "UTC") known.textContent += " (local)";
-  else if (own && !known) zones.add(new Option(`local · ${own.replaceAll("_", " ")}`, own));
+  if (known && own !== "UTC") known.textContent += ` (${zones.dataset.local})`;
+  else if (own && !known) zones.add(new Option(`${zones.dataset.local} · ${own.replaceAll("_", " ")}`, own));
   zones.form.querySelector("button").hidden = true;
   zones.addEventListener("change", () => zones.form.requestSubmit());
 }
