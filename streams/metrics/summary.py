@@ -1,4 +1,4 @@
-"""Reads how streams stand, for the pages and the metrics endpoint. Changes nothing but to remember names."""
+"""Reads how streams stand, for the pages and the metrics endpoint. Changes nothing."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ from streams.engine.state import StreamState
 from streams.metrics.glance import Known
 from streams.metrics.values import LastTrim, StreamRow, StreamsSummary
 from streams.models import Enforcement, Stream, TrimRun
-from streams.services import load_rules_and_ids, remember
-from streams.services.rules import FOUND_WITHIN
+from streams.services import load_rules_and_ids
+from streams.services.rules import FOUND_WITHIN, bounded_elsewhere
 from streams.services.trends import read_courses
 from tradeul_ops.connections import data_redis
 from tradeul_ops.runs import Outcome
@@ -30,12 +30,12 @@ def streams_summary(*, now: datetime) -> StreamsSummary:
     """Raises store.StoreUnavailable when Redis is away."""
     client, totals = data_redis(), read_enforcement()
     rules, ids = load_rules_and_ids()
-    streams = list(Stream.objects.all())
-    if missing := set(rules.exact_streams) - {stream.name for stream in streams}:
-        remember(missing)
-        streams = list(Stream.objects.all())
-    found = [(stream, rules.effective(stream.name)) for stream in streams]
-    trims = _last_trims([stream.name for stream in streams])
+    streams = {stream.name: stream for stream in Stream.objects.all()}
+    named = {name for name in rules.exact_streams if not bounded_elsewhere(name)}
+    # One that only a limit names has no row until the next sweep, and looking at it makes none.
+    streams |= {name: Stream(pk=0, name=name) for name in named - set(streams)}
+    found = [(stream, rules.effective(name)) for name, stream in sorted(streams.items())]
+    trims = _last_trims(streams)
     return StreamsSummary(
         memory=store.read_memory(client),
         rows=_rows(client, found, trims=trims, ids=ids, enforced=is_enforced(totals, now), now=now),
