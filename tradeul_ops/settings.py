@@ -73,7 +73,7 @@ INSTALLED_APPS = [
     "django_htmx",
     "csp",
     "axes",
-    "django.contrib.admin",
+    "tradeul_ops.console.admin_site.Config",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",

@@ -42,8 +42,9 @@ def parameters(repository: Path) -> list[str]:
     ]
     found = {name for path in sources for name in PARAMETER.findall(path.read_text())}
     assert {"group", "before", "stream", "history", "sort", "list", "shape", "epoch", "disk_gb", "of", "by"} <= found
-    # Not _to_field, which Django's own page for deleting takes for a column without looking (5.2.19).
-    return sorted(found | {"page", "next", "q", "p", "o", "all", "_popup", "enabled__exact", "id__in", "e"})
+    return sorted(
+        found | {"page", "next", "q", "p", "o", "all", "_popup", "_to_field", "enabled__exact", "id__in", "e"}
+    )
 
 
 @pytest.fixture
