@@ -9,6 +9,8 @@ import pytest
 from packaging.requirements import Requirement
 from packaging.utils import canonicalize_name
 
+from tests.audit import verdict
+
 PACKAGE = r"^([A-Za-z0-9._-]+)(?:\[[^]]*\])?==([^ ;\\]+)[^\n]*\\\n"
 PINNED = re.compile(PACKAGE + r"((?: +--hash=sha256:[0-9a-f]{64}(?: \\)?\n)+)", re.M)
 
@@ -54,3 +56,23 @@ def test_both_locks_agree(repository: Path) -> None:
 def test_the_image_and_make_install_from_the_locks(repository: Path) -> None:
     for name in ("Dockerfile", "Makefile"):
         assert re.search(r"pip install [^\n]*--require-hashes", (repository / name).read_text()), name
+
+
+CLEAN, SKIPPED = {"name": "redis", "version": "6.4.0", "vulns": []}, {"name": "vine", "skip_reason": "not found"}
+FLAWED = {"name": "a", "version": "1", "vulns": [{"id": "CVE-2026-1", "fix_versions": ["2"]}]}
+
+
+@pytest.mark.parametrize(
+    ("packages", "status", "words"),
+    [
+        ([CLEAN, SKIPPED], 0, "audit: 1 packages without a known vulnerability, 1 unknown"),
+        ([FLAWED, SKIPPED], 1, "a 1: CVE-2026-1, mended in: 2"),
+        ([SKIPPED, SKIPPED], 0, "audit: not audited: the database that answers knows none of the packages (not found)"),
+        ([], 0, "audit: not audited"),
+    ],
+)
+def test_an_audit_that_nobody_answered_is_no_clean_one(
+    packages: list[dict[str, object]], status: int, words: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert verdict(packages) == status
+    assert words in capsys.readouterr().out
