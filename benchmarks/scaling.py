@@ -1,6 +1,6 @@
 """Measures what the console's own work costs as streams and tickers grow tenfold and a hundredfold.
 
-    python benchmarks/scaling.py [--rounds 3] [--only streams]
+    python benchmarks/scaling.py [--rounds 3] [--only streams] [--sizes 2]
 
 Servers of its own; some minutes. CPU, not time, since a machine is seldom quiet: of this process, which does what
 worker and web do, and of the servers. The last column is the line through the last two sizes, and says so.
@@ -75,7 +75,7 @@ def table(title: str, sizes: tuple[int, ...], rows: list[Row]) -> Iterator[str]:
     yield ""
 
 
-def streams(meter: Meter, *, rounds: int) -> Iterator[str]:
+def streams(meter: Meter, *, sizes: int, rounds: int) -> Iterator[str]:
     from django.contrib.auth import get_user_model
     from django.test import Client
     from django.utils import timezone
@@ -97,7 +97,7 @@ def streams(meter: Meter, *, rounds: int) -> Iterator[str]:
     }
     found: dict[str, Row] = {name: (name, [], []) for name in work}
     StreamLimit.objects.all().delete()
-    for size in STREAMS:
+    for size in STREAMS[:sizes]:
         names = [f"bench:{number}" for number in range(size)]
         pipe = data_redis().pipeline(transaction=False)
         for name in names:
@@ -113,10 +113,10 @@ def streams(meter: Meter, *, rounds: int) -> Iterator[str]:
             ours, theirs = meter.of(one, rounds=rounds, before=lambda: Stream.objects.update(due_at=None))
             found[name][1].append(ours)
             found[name][2].append(theirs)
-    yield from table("streams", STREAMS, list(found.values()))
+    yield from table("streams", STREAMS[:sizes], list(found.values()))
 
 
-def tickers(meter: Meter, *, rounds: int) -> Iterator[str]:
+def tickers(meter: Meter, *, sizes: int, rounds: int) -> Iterator[str]:
     from snapshots.publisher import SnapshotReader
     from snapshots.publisher.sync import SnapshotManager
     from tradeul_ops.connections import data_redis
@@ -124,7 +124,7 @@ def tickers(meter: Meter, *, rounds: int) -> Iterator[str]:
     from tradeul_ops.demo.universe import securities
 
     found: dict[str, Row] = {name: (name, [], []) for name in ("a full", "a delta", "a reader follows a delta")}
-    for size in TICKERS:
+    for size in TICKERS[:sizes]:
         market = Market(1, securities(size), START)
         records = {symbol: json.loads(record) for symbol, record in market.records.items()}
         manager, reader = SnapshotManager(data_redis(), name=f"n{size}"), SnapshotReader(data_redis(), f"n{size}")
@@ -150,13 +150,14 @@ def tickers(meter: Meter, *, rounds: int) -> Iterator[str]:
             ours, theirs = meter.of(one, rounds=rounds, before=before)
             found[name][1].append(ours)
             found[name][2].append(theirs)
-    yield from table("tickers", TICKERS, list(found.values()))
+    yield from table("tickers", TICKERS[:sizes], list(found.values()))
 
 
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
     parser.add_argument("--only", choices=("streams", "tickers"))
+    parser.add_argument("--sizes", type=int, choices=(2, 3), default=3, help="2 leaves the largest out")
     asked = parser.parse_args()
     with tempfile.TemporaryDirectory() as name:
         postgres = PostgresServer(Path(name) / "postgres", free_port())
@@ -174,7 +175,7 @@ def main() -> int:
             call_command("migrate", verbosity=0)
             meter = Meter(postgres, redis)
             for part in (one for one in (streams, tickers) if asked.only in (None, one.__name__)):
-                for line in part(meter, rounds=asked.rounds):
+                for line in part(meter, sizes=asked.sizes, rounds=asked.rounds):
                     print(line, flush=True)
         finally:
             redis.stop()
