@@ -19,6 +19,7 @@ from timescale.engine.edition import Edition
 from timescale.forms import AggregatePolicyForm, HypertablePolicyForm
 from timescale.models import AggregatePolicy, AppliedSetting, HypertablePolicy
 from timescale.store import catalog
+from timescale.store.actions import COLUMNSTORE_STARTS_AFTER
 
 MINUTE = timedelta(minutes=1)
 
@@ -69,6 +70,18 @@ def test_what_is_equal_is_not_touched(applied):
     before = job_ids()
     assert services.reconcile_policies() == ()
     assert job_ids() == before
+
+
+@pytest.mark.community
+def test_a_tables_first_jobs_do_not_start_at_once(applied):
+    """Dropping and compressing chunks of one table in the same second ended in a deadlock."""
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT now()")
+        [made_at] = cursor.fetchone()
+    starts = {(job.relation, job.kind): job.next_start for job in catalog.read_catalog(connection).jobs}
+    for table in ("scan_results", "volume_slots"):
+        assert starts[table, Kind.RETENTION] is None, "as soon as the scheduler sees it"
+        assert starts[table, Kind.COLUMNSTORE] == made_at + COLUMNSTORE_STARTS_AFTER
 
 
 @pytest.mark.community
