@@ -58,9 +58,11 @@ app.conf.beat_schedule = {
 
 @heartbeat_sent.connect  # type: ignore[untyped-decorator]  # celery has no types
 def _stamp(**_: object) -> None:
-    from tradeul_ops import liveness
+    """Every two seconds, beside the threads that do the tasks."""
+    from tradeul_ops import liveness, memory
 
     liveness.stamp("worker")
+    memory.give_back()
 
 
 @before_task_publish.connect  # type: ignore[untyped-decorator]

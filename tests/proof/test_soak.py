@@ -9,6 +9,7 @@ import pytest
 
 from tradeul_ops.proof.progress import Progress
 from tradeul_ops.proof.rows import Verdict
+from tradeul_ops.proof.slope import means
 from tradeul_ops.proof.soak import Line, Soak, soak, text
 
 MB = 1e6
@@ -25,6 +26,13 @@ def test_flat_is_flat_and_a_leak_is_not() -> None:
     assert line(-50 * MB).verdict is Verdict.MET
     assert line(60 * MB).verdict is Verdict.MISSED
     assert Line("worker", (), 20 * MB).verdict is Verdict.MISSED  # nothing was seen
+
+
+def test_a_saw_tooth_is_no_proof_of_growth() -> None:
+    """Eleven teeth and a half of ten seconds, one sample a second: a line through them seems to rise."""
+    points = tuple((float(second), 90 * MB + second % 10 * MB) for second in range(-6, 109))
+    assert Line("worker", points, 20 * MB).verdict is Verdict.MET
+    assert len(means(points, 12)) == 12 and means(points[:3], 12) == list(points[:3])
 
 
 def test_one_leak_is_enough_and_an_error_in_a_log_too() -> None:

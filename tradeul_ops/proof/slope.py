@@ -1,7 +1,7 @@
 """A straight line through samples by least squares, and how sure its slope is. Knows no unit and no server.
 
-The standard error takes the samples' scatter as independent: a saw-tooth's is larger than it says. So what is promised
-of a slope leaves room beyond it.
+The standard error takes the samples' scatter as independent: a saw-tooth's is larger than it says, and `means` of times
+longer than its teeth come nearer to it.
 """
 
 from __future__ import annotations
@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from statistics import fmean
 
 Point = tuple[float, float]  # seconds, value
@@ -31,6 +32,15 @@ class Slope:
     @property
     def at_least(self) -> float:
         return self.per_hour - 2 * self.error
+
+
+def means(points: Sequence[Point], count: int) -> list[Point]:
+    """The middles of `count` parts of as many samples each; the samples themselves where they are no more."""
+    if len(points) <= count:
+        return list(points)
+    ends = [len(points) * part // count for part in range(count + 1)]
+    parts = [points[start:end] for start, end in pairwise(ends)]
+    return [(fmean(at for at, _ in part), fmean(value for _, value in part)) for part in parts]
 
 
 def slope(points: Sequence[Point]) -> Slope | None:
