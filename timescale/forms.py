@@ -18,7 +18,12 @@ class PolicyForm(forms.ModelForm):
     """`in_force`: the values that the database has instead of the row's. They are what is shown, and kept."""
 
     def __init__(self, *args: Any, in_force: dict[str, Any] | None = None, **kwargs: Any) -> None:
-        shown = {name: value for name, value in (in_force or {}).items() if name in self._meta.fields}
+        row = kwargs.get("instance")
+        shown = {
+            name: value
+            for name, value in (in_force or {}).items()
+            if name in self._meta.fields and value != getattr(row, name, None)
+        }
         super().__init__(*args, initial={**shown, **(kwargs.pop("initial", None) or {})}, **kwargs)
         # What changed is what differs from what this page showed, not from what someone else has saved since.
         for name, field in self.fields.items():

@@ -37,6 +37,12 @@ def reconcile_policies() -> None:
         services.start_overdue_jobs(now=timezone.now())
 
 
+@shared_task(name="timescale.refresh_missed", ignore_result=True)
+def refresh_missed() -> None:
+    with _or_next_time("what aggregates missed"):
+        services.refresh_missed(now=timezone.now())
+
+
 @shared_task(name="timescale.take_samples", ignore_result=True)
 def take_samples() -> None:
     with _or_next_time("samples"):

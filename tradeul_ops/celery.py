@@ -45,6 +45,7 @@ app.conf.beat_schedule = {
     "publish snapshot policies again": _every("snapshots.publish_policies", seconds=30),
     "restore snapshots for a test": _every("snapshots.test_restores", minutes=10),
     "drop rows past retention": _every("timescale.enforce_retention", seconds=30),
+    "refresh what came late": _every("timescale.refresh_missed", seconds=60),
     "compare policies": _every("timescale.reconcile_policies", seconds=60),
     "sample the tables": _every("timescale.take_samples", minutes=5),
     "note findings": _every("console.note_findings", seconds=15),

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
+from urllib.parse import urlsplit
 
 import environ
+import psycopg
 import pytest
 from django.core.management import call_command
 from django.db import connections, transaction
@@ -129,6 +131,25 @@ def community(community_migrated_url: str, django_db_blocker) -> Iterator[BaseDa
     """The same, of the Community edition alone."""
     with django_db_blocker.unblock(), rolled_back(community_migrated_url) as connection:
         yield connection
+
+
+@pytest.fixture
+def own_community(community_url: str, community_migrated_url: str, django_db_blocker) -> Iterator[BaseDatabaseWrapper]:
+    """A migrated one of the Community edition outside of a transaction: none refreshes an aggregate, nor commits."""
+    copy = copied_database(community_url, community_migrated_url)
+    with django_db_blocker.unblock(), copy as url, as_default(url) as connection:
+        yield connection
+
+
+@contextmanager
+def copied_database(server: str, url: str) -> Iterator[str]:
+    """A copy of the one at `url`, in a tenth of the time that its migrations take."""
+    with ExitStack() as stack:
+        try:
+            own = stack.enter_context(new_database(server, template=urlsplit(url).path.lstrip("/")))
+        except psycopg.errors.ObjectInUse:  # a server that is not ours: its scheduler has come back to the template
+            own = stack.enter_context(migrated_database(server))
+        yield own
 
 
 @pytest.fixture

@@ -81,11 +81,11 @@ class RootedPostgresServer(PostgresServer):
 
 
 @contextmanager
-def new_database(url: str) -> Iterator[str]:
-    """A database of its own, gone afterwards."""
+def new_database(url: str, *, template: str = "template1") -> Iterator[str]:
+    """A database of its own, gone afterwards. `template`: another one's name, that nobody is connected to."""
     name = f"timescale_{uuid4().hex[:12]}"
     with psycopg.connect(url, autocommit=True) as db:
-        db.execute(f"CREATE DATABASE {name}")
+        db.execute(f"CREATE DATABASE {name} TEMPLATE {template}")
         try:
             yield urlunsplit(urlsplit(url)._replace(path=f"/{name}"))
         finally:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 
 import pytest
@@ -32,7 +33,7 @@ WANTED = WantedShape("ticks", (TIME, SYMBOL, PRICE), key=("time", "symbol"), fil
 
 def standing(*columns: Column, **values) -> Shape:
     defaults = {"key": ("time", "symbol"), "key_name": "ticks_pkey", "readers": {}, "is_hypertable": False}
-    defaults |= {"compressed_chunks": 0, "rows": 1_000_000, "bytes": 10**8, "clashing": 0}
+    defaults |= {"compressed_chunks": 0, "compressed_rows": 0, "rows": 1_000_000, "bytes": 10**8, "clashing": 0}
     return Shape(table="ticks", columns=columns, **{**defaults, **values})
 
 
@@ -72,6 +73,13 @@ def test_rows_that_share_a_key_go_before_it_is_made():
     )
     aside, key = (step_of(change, found) for change in plan_table(WANTED, found))
     assert (aside.rows, key.takes) == (7, timedelta(seconds=2.5))
+
+
+def test_decompressing_takes_as_long_as_what_is_compressed_is_large():
+    found = standing(TIME, SYMBOL, PRICE, key=(), key_name=None, clashing=7)
+    some = replace(found, compressed_chunks=1, compressed_rows=150_000)
+    [plain, more] = [step_of(plan_table(WANTED, shape)[0], shape).takes for shape in (found, some)]
+    assert more - plain == timedelta(seconds=1)
 
 
 @pytest.mark.parametrize("symbol", [Column("symbol", "bytea", False), None])

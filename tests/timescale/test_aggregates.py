@@ -10,7 +10,6 @@ from itertools import groupby
 import pytest
 from django.db import connection
 
-from tests.timescale.conftest import as_default, migrated_database
 from tests.timescale.factories import at, copy_scans, scan
 from timescale.models import ScanHour, ScanMinute
 
@@ -148,17 +147,16 @@ def test_traded_volume_is_the_difference_of_the_counter(database):
 
 
 @pytest.mark.community
-def test_a_refresh_gives_the_same_and_outlives_the_scans(community_url, django_db_blocker):
+def test_a_refresh_gives_the_same_and_outlives_the_scans(own_community):
     """Materialized, the figures stay when the scans behind them are dropped: the reason for having aggregates."""
     rows = some_scans()
-    with django_db_blocker.unblock(), migrated_database(community_url) as url, as_default(url):
-        copy_scans(rows)
-        with connection.cursor() as cursor:
-            for view in ("scan_results_1min", "scan_results_1hour"):
-                cursor.execute(f"CALL refresh_continuous_aggregate('{view}', NULL, NULL)")
-                cursor.execute(f"ALTER MATERIALIZED VIEW {view} SET (timescaledb.materialized_only = true)")
-            cursor.execute("SELECT drop_chunks('scan_results', older_than => '2026-03-11 00:00Z'::timestamptz)")
-            cursor.execute("SELECT count(*) FROM scan_results")
-            assert cursor.fetchone() == (0,)
-        assert read(ScanMinute) == expected(rows, timedelta(minutes=1))
-        assert read(ScanHour) == expected(rows, timedelta(hours=1))
+    copy_scans(rows)
+    with connection.cursor() as cursor:
+        for view in ("scan_results_1min", "scan_results_1hour"):
+            cursor.execute(f"CALL refresh_continuous_aggregate('{view}', NULL, NULL)")
+            cursor.execute(f"ALTER MATERIALIZED VIEW {view} SET (timescaledb.materialized_only = true)")
+        cursor.execute("SELECT drop_chunks('scan_results', older_than => '2026-03-11 00:00Z'::timestamptz)")
+        cursor.execute("SELECT count(*) FROM scan_results")
+        assert cursor.fetchone() == (0,)
+    assert read(ScanMinute) == expected(rows, timedelta(minutes=1))
+    assert read(ScanHour) == expected(rows, timedelta(hours=1))

@@ -107,8 +107,7 @@ def test_plan_of_an_empty_database_lists_its_migrations(empty, capsys):
 
 
 @pytest.mark.community
-def test_refresh_fills_and_refuses_what_would_erase(empty_community, capsys):
-    migrate("timescale")
+def test_refresh_fills_and_refuses_what_would_erase(own_community, capsys):
     now = timezone.now().replace(minute=30, second=0, microsecond=0)
     copy_scans(scan(now - timedelta(minutes=10 * i)) for i in range(1, 300))
     printed, code = run(capsys, "refresh")

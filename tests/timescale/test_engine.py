@@ -15,7 +15,7 @@ from timescale.engine.condition import judge, slack
 from timescale.engine.drift import Hypertable, Job, Kind, View
 from timescale.engine.durations import spell
 from timescale.engine.edition import Detection, Edition
-from timescale.engine.policies import enforced_by, reach_problems, table_problems, view_problems
+from timescale.engine.policies import LONGEST, enforced_by, reach_problems, table_problems, view_problems
 
 NOW = at(15)
 MINUTE = timedelta(minutes=1)
@@ -227,6 +227,7 @@ def test_the_worst_word_wins():
     assert condition(age=9 * DAY, failure="disk full").why.endswith("allowed: disk full.")
     assert condition(failure="disk full", remarks=["drift."]).why == "The last run failed: disk full. drift."
     assert condition(remarks=["drift."]).why == "drift."
+    assert condition(wanted=wanted_table(drop_after=LONGEST)).why == "Everything is kept for now."
     assert condition(wanted=wanted_table(enabled=False), age=900 * DAY).word == "attention"
     assert condition(unreadable="no answer", failure="disk full", age=None).word == "unknown"
 

@@ -160,7 +160,7 @@ def test_compression_is_told_as_it_was_measured(community):
 def test_drift_wants_attention(community):
     row = row_of("scan_results")
     assert row.condition == "attention"
-    assert "scan_results: retention is no job, wanted after 3 days, every 1 h." in row.why
+    assert "retention is no job, wanted after 3 days, every 1 h." in row.why
     services.reconcile_policies()
     assert row_of("scan_results").condition == "within"
 

@@ -16,6 +16,7 @@ from tests.timescale.factories import DAY, HOUR
 from tests.timescale.test_policies import jobs, sql
 from timescale import services
 from timescale.engine.drift import Kind, State
+from timescale.forms import HypertablePolicyForm
 from timescale.metrics import table_detail
 from timescale.models import AggregatePolicy, HypertablePolicy
 from timescale.store import catalog
@@ -189,3 +190,12 @@ def test_unheard_of_drift_is_remembered_since_it_was_first_seen(policy):
     again = {one.aspect.kind: one.since for one in table_detail(policy, now=timezone.now()).drifts}
     assert again == first
     assert timezone.now() - first[Kind.RETENTION] < timedelta(minutes=1)
+
+
+def test_only_the_field_that_differs_says_so(policy):
+    """Adopting takes a job's settings together; of those that are equal there is nothing to say."""
+    found = {"drop_after": policy.drop_after, "retention_schedule_interval": 7 * HOUR}
+    form = HypertablePolicyForm(instance=policy, in_force=found)
+    told = {name for name, field in form.fields.items() if "has another value" in field.help_text}
+    assert told == {"retention_schedule_interval"}
+    assert form.initial["retention_schedule_interval"] == 7 * HOUR

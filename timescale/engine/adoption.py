@@ -66,6 +66,7 @@ class Shape:
     readers: Mapping[str, tuple[str, ...]]  # column → views and aggregates that read it
     is_hypertable: bool
     compressed_chunks: int
+    compressed_rows: int  # of the rows
     rows: int
     bytes: int
     clashing: int
@@ -189,7 +190,7 @@ def step_of(change: Change, found: Shape) -> Step:
             takes += sizing.duration(found.clashing, rows_a_second=sizing.DELETED)
             if decompress:
                 says += f"; compressed chunks, {found.compressed_chunks}, are decompressed first"
-                takes += sizing.duration(rows, rows_a_second=sizing.DECOMPRESSED)
+                takes += sizing.duration(found.compressed_rows, rows_a_second=sizing.DECOMPRESSED)
             return Step(table, says, Lock.ALL, found.clashing, takes)
         case SetKey(key, replaces):
             says = f"make ({', '.join(key)}) its primary key"

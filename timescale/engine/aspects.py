@@ -134,7 +134,12 @@ class Aspect:
     applied: bool = False  # something was applied or found equal before: what differs now was changed since
 
     def __str__(self) -> str:
-        return f"{self.relation}: {self.kind} is {self.actual}, wanted {self.wanted}"
+        return f"{self.relation}: {self.says}"
+
+    @property
+    def says(self) -> str:
+        """Where the page or the line is the relation's already."""
+        return f"{self.kind} is {self.actual}, wanted {self.wanted}"
 
     @property
     def mended_by_itself(self) -> bool:

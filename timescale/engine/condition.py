@@ -9,7 +9,7 @@ from typing import Literal
 
 from timescale.engine.durations import spell
 from timescale.engine.edition import Edition
-from timescale.engine.policies import BATCHED_DELETE, DAY, WantedTable, enforced_by
+from timescale.engine.policies import BATCHED_DELETE, DAY, LONGEST, WantedTable, enforced_by
 
 Word = Literal["within", "attention", "over", "unknown"]
 BEAT_PERIOD = timedelta(seconds=30)  # of timescale.enforce_retention in the beat table
@@ -64,6 +64,8 @@ def judge(
         return Condition("attention", " ".join((f"The last run failed: {_sentence(failure)}", *remarks)))
     if remarks:
         return Condition("attention", " ".join(remarks))
-    return Condition(
-        "within", f"No row is older than {kept} and the {spell(allowed)} allowed." if oldest_at else "No rows."
-    )
+    if oldest_at is None:
+        return Condition("within", "No rows.")
+    if wanted.drop_after >= LONGEST:
+        return Condition("within", "Everything is kept for now.")
+    return Condition("within", f"No row is older than {kept} and the {spell(allowed)} allowed.")

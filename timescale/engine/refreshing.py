@@ -14,6 +14,37 @@ class Window:
     end: datetime
 
 
+@dataclass(frozen=True)
+class Missed:
+    """What changed in a window since an aggregate read it, and what both hold of it.
+
+    `rows`: its source has some there; `held`: it has buckets there; `alone`: one of them has no row behind it any more.
+    """
+
+    view: str
+    window: Window
+    rows: bool
+    held: bool
+    alone: bool
+
+    def safe(self, *, kept_since: datetime | None) -> bool:
+        """Whether a refresh can only add. `kept_since`: what the source's retention has left whole; None: all.
+
+        Before it, and where a bucket stands alone, rows may have been dropped: late ones that came there since are not
+        all there was, and a refresh would put them in the place of what they are a part of.
+        """
+        if not self.rows:
+            return False
+        return not self.held or (not self.alone and (kept_since is None or self.window.start >= kept_since))
+
+
+def late_window(low: datetime, high: datetime, *, width: timedelta, before: datetime) -> Window | None:
+    """The whole buckets of what changed from `low` to `high`, as far as a policy doesn't reach them; None: it does."""
+    start, end = bucket_of(low, width), bucket_of(high, width) + width
+    end = min(end, bucket_of(before, width) + width)
+    return Window(start, end) if end > start else None
+
+
 def bucket_of(moment: datetime, width: timedelta) -> datetime:
     return _ORIGIN + (moment - _ORIGIN) // width * width
 

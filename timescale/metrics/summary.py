@@ -124,12 +124,15 @@ def table_row(policy: HypertablePolicy, read: Readings) -> HypertableRow:
     diagnoses = _diagnoses(jobs, read)
     differences, grace = differing(read.aspects.get(wanted.table, ())), read.graces.get(wanted.table)
     to_compress = read.backlog.get(wanted.table, 0) if seen.edition is Edition.COMMUNITY else None
-    remarks = [*read.problems[wanted.table], *(f"{difference}." for difference in differences)]
+    remarks = [*read.problems[wanted.table], *(f"{difference.says}." for difference in differences)]
     # The first that failed is told as the failure.
     sick = [one for one in diagnoses if one.word != "within" and not one.job.failed]
     remarks += [f"Job {one.job.job_id}: {one.text}" for one in sick]
     if to_compress:
-        remarks.append(f"{to_compress} chunks should be compressed by now and are not.")
+        one = to_compress == 1
+        remarks.append(
+            f"{to_compress} chunk{'' if one else 's'} should be compressed by now and {'is' if one else 'are'} not."
+        )
     condition = judge(
         _acting(wanted, grace),
         now=now,
@@ -187,7 +190,7 @@ def aggregate_row(policy: AggregatePolicy, read: Readings) -> AggregateRow:
     diagnoses, differences = _diagnoses(jobs, read), differing(read.aspects.get(name, ()))
     kind: Literal["continuous aggregate", "plain view", "missing"]
     mark, late = read.watermarks.get(name), None
-    remarks = [*read.problems[name], *(f"{difference}." for difference in differences)]
+    remarks = [*read.problems[name], *(f"{difference.says}." for difference in differences)]
     if view is None:
         kind, refresh = "missing", "its migration has not run"
         remarks.append(f"{name} is missing: its migration has not run.")
@@ -200,6 +203,11 @@ def aggregate_row(policy: AggregatePolicy, read: Readings) -> AggregateRow:
     remarks += [f"Job {one.job.job_id}: {one.text}" for one in diagnoses if one.word != "within"]
     if late is not None:
         remarks.append(f"{spell(late)} behind of what {wanted.source} has.")
+    if missed := read.missed.get(name):
+        remarks.append(
+            f"It has not read what came late, from {missed[0].window.start:%Y-%m-%d %H:%M} UTC on, further back than "
+            "its policy looks. Beat refreshes it within minutes; by hand: refresh that window."
+        )
     return AggregateRow(
         policy_id=policy.pk,
         view=name,

@@ -11,7 +11,6 @@ from psycopg import sql
 from timescale.engine.adoption import Lock, Step, step_of_hypertable, step_of_wide_chunks
 from timescale.engine.durations import spell
 from timescale.engine.edition import Edition
-from timescale.engine.sizing import rows_of
 from timescale.operations.base import Target, TimescaleOperation, regclass
 from timescale.store import adoption, catalog, commands, shapes
 
@@ -95,8 +94,7 @@ class RewriteWideChunks(TimescaleOperation):
 
     def steps(self, target: Target, *, app_label: str, state: Any) -> Iterable[Step]:
         if wide := self._wide(target):
-            size = sum(chunk.bytes for chunk in wide)
-            rows = rows_of(estimate=None, size_bytes=size)
+            rows = sum(chunk.rows for chunk in wide)
             yield step_of_wide_chunks(self.table, chunks=len(wide), rows=rows, interval=self.chunk_time_interval)
 
     def forwards(self, target: Target) -> Iterable[sql.Composable]:

@@ -33,6 +33,7 @@ from timescale.services.edits import (
 )
 from timescale.services.enforcement import RETENTION_BUDGET, enforce_retention
 from timescale.services.grace import read_graces
+from timescale.services.missed import plan_missed, refresh_missed
 from timescale.services.previews import LossRefused, preview_change
 from timescale.services.punctuality import start_overdue_jobs
 from timescale.services.upkeep import DATABASE, RUNS_KEPT, prune_history, take_samples
@@ -54,6 +55,7 @@ __all__ = [
     "mend_statements",
     "perform_action",
     "plan_action",
+    "plan_missed",
     "preview_change",
     "problems_of",
     "prune_history",
@@ -64,6 +66,7 @@ __all__ = [
     "read_wishes",
     "reapply_policy",
     "reconcile_policies",
+    "refresh_missed",
     "request_action",
     "retry_job",
     "start_overdue_jobs",

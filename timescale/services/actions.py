@@ -20,9 +20,10 @@ from timescale.engine.drift import Job, Kind
 from timescale.engine.durations import spell
 from timescale.engine.edition import Edition
 from timescale.engine.policies import WantedTable, WantedView
-from timescale.models import AggregatePolicy, HypertablePolicy, TableAction
+from timescale.models import TableAction
 from timescale.services.action_work import STEP_LIMIT, chunks_word, compressible, work
 from timescale.services.arguments import ActionRefused, read_duration, read_moment, write_duration
+from timescale.services.missed import kept_by
 from timescale.services.previews import PolicyRow, preview_drop
 from timescale.store import actions, catalog
 from timescale.store.errors import TimescaleError
@@ -183,7 +184,7 @@ def _plan_refresh(wanted: WantedView, seen: catalog.Catalog, said: dict[str, Any
                 bucket_width=spell(wanted.bucket_width)
             )
         )
-    kept = _kept_by(wanted.source)
+    kept = kept_by(wanted.source)
     if kept is not None and start < now - kept:
         raise ActionRefused(
             _(
@@ -250,11 +251,3 @@ def _job(seen: catalog.Catalog, name: str, job_id: object) -> Job:
     raise ActionRefused(
         _("{name} has no job {job_id}: it was removed or made again. Look again.").format(name=name, job_id=job_id)
     )
-
-
-def _kept_by(source: str) -> timedelta | None:
-    table = HypertablePolicy.objects.filter(table_name=source, enabled=True).first()
-    if table is not None:
-        return table.drop_after
-    view = AggregatePolicy.objects.filter(view_name=source).first()
-    return view.drop_after if view is not None else None

@@ -16,8 +16,10 @@ from timescale.engine.policies import WantedTable
 from timescale.models import AggregatePolicy, AppliedSetting, HypertablePolicy
 from timescale.services.comparison import Wish, problems_of, read_wishes, survey_of
 from timescale.services.grace import note_bound, read_graces
+from timescale.services.missed import plan_missed
 from timescale.store import actions, catalog, commands
 from timescale.store.errors import ServerAway, TimescaleError
+from timescale.store.sizes import plan_for_reading
 from tradeul_ops.locks import one_at_a_time
 
 logger = logging.getLogger(__name__)
@@ -27,9 +29,15 @@ def reconcile_policies() -> tuple[Difference, ...]:
     """Carries out what the rows say and the server never had; answers what it changed. Nothing on other editions.
 
     What somebody changed in the database stays, and is remembered as drift since now: a person adopts it or applies
-    the row again. Raises ServerAway.
+    the row again. A table's first retention waits until its aggregates have read what stands. Raises ServerAway.
     """
-    return _reconcile(lambda aspect: aspect.mended_by_itself)
+    unread = _read_unread(now=timezone.now())
+    return _reconcile(
+        lambda aspect: (
+            aspect.mended_by_itself
+            and not (aspect.kind is Kind.RETENTION and aspect.state is State.MISSING and aspect.relation in unread)
+        )
+    )
 
 
 def apply_policies() -> tuple[Difference, ...]:
@@ -61,6 +69,21 @@ def _apply(name: str, kinds: Collection[Kind] | None) -> tuple[Difference, ...]:
     return _reconcile(
         lambda aspect: aspect.relation == name and (kinds is None or aspect.kind in kinds or aspect.mended_by_itself)
     )
+
+
+def _read_unread(*, now: datetime) -> frozenset[str]:
+    """The tables and aggregates of which another has yet to read what its policy doesn't reach."""
+    try:
+        with transaction.atomic():
+            plan_for_reading(connection)
+            missed = plan_missed(catalog.read_catalog(connection), now=now)
+    except ServerAway:
+        raise
+    except TimescaleError as error:
+        logger.warning("what aggregates have not read: %s", error)
+        return frozenset()
+    views = {one.view for one in missed}
+    return frozenset(AggregatePolicy.objects.filter(view_name__in=views).values_list("source", flat=True))
 
 
 def _reconcile(asked: Callable[[Aspect], bool]) -> tuple[Difference, ...]:

@@ -109,7 +109,8 @@ def _recorded(connection: BaseDatabaseWrapper, work: Callable[[], None]) -> tupl
     def write_down(execute: Any, statement: Any, params: Any, many: bool, context: dict[str, Any]) -> None:
         cursor = psycopg.ClientCursor(connection.connection)
         text = cursor.mogrify(statement, params) if params is not None else cursor.mogrify(statement)
-        said.append(" ".join(text.split()) + ";")
+        # A timedelta brings its type along.
+        said.append(" ".join(text.split()).replace("::interval::interval", "::interval") + ";")
 
     connection.ensure_connection()
     with connection.execute_wrapper(write_down):
