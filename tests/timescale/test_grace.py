@@ -168,9 +168,9 @@ def test_switching_a_policy_on_waits_and_undo_switches_it_off(policy, ana, editi
 def test_a_bulk_update_waits_too(policy, edition):
     """Past every form: neither a job nor beat may drop at once what update() shortened."""
     now = timezone.now()
-    copy_scans(scan(now - n * HOUR) for n in (1, 30))
     services.reconcile_policies()
     services.enforce_retention(now=now)
+    copy_scans(scan(now - n * HOUR) for n in (1, 30))
     HypertablePolicy.objects.filter(pk=policy.pk).update(drop_after=DAY)
     if edition is Edition.COMMUNITY:
         [changed] = services.reconcile_policies()
