@@ -21,6 +21,7 @@ from snapshots.models import SnapshotBuild, SnapshotPolicy
 from streams.engine.producers import PRODUCERS_KEY, ProducerSeen, to_wire
 from streams.models import StreamLimit
 from tests.streams.factories import fill, make_row
+from timescale.models import HypertablePolicy
 from tradeul_ops.console.verify import Check, Report, verify
 from tradeul_ops.demo.servers import free_port
 from tradeul_ops.runs import Outcome
@@ -175,3 +176,8 @@ def test_it_ends_with_2_without_postgresql(repository) -> None:
     command = [sys.executable, "manage.py", "verify"]
     ended = subprocess.run(command, cwd=repository, env=environment, capture_output=True, text=True, check=False)
     assert ended.returncode == 2 and "PostgreSQL does not answer" in ended.stderr
+
+
+def test_without_table_policies_its_sql_is_sound(redis: redis_library.Redis, db: None) -> None:
+    HypertablePolicy.objects.all().delete()
+    assert _check("sizes").found == "no table"

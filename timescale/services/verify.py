@@ -40,7 +40,7 @@ CHUNKS = """SELECT h.hypertable_name, h.num_chunks,
        hypertable_size(format('%I.%I', h.hypertable_schema, h.hypertable_name)::regclass) AS bytes
 FROM timescaledb_information.hypertables h WHERE h.hypertable_schema = ANY (current_schemas(false)) ORDER BY 1;"""
 SIZES = """SELECT relname, pg_total_relation_size(oid) AS bytes FROM pg_class
-WHERE relname IN ({}) AND relkind = 'r' AND relnamespace::regnamespace::name = ANY (current_schemas(false))
+WHERE relname = ANY ({}) AND relkind = 'r' AND relnamespace::regnamespace::name = ANY (current_schemas(false))
 ORDER BY 1;"""
 ELIGIBLE = """SELECT count(*) FILTER (WHERE NOT is_compressed) AS not_compressed, count(*) AS eligible
 FROM timescaledb_information.chunks
@@ -120,7 +120,7 @@ def _size_checks(edition: Edition, tables: Sequence[WantedTable]) -> Iterator[Qu
     if edition.has_hypertables:
         query = CHUNKS
     else:
-        query = SIZES.format(", ".join(sql.Literal(table.table).as_string(None) for table in tables))
+        query = SIZES.format(sql.Literal([table.table for table in tables]).as_string(None))
     yield "sizes", "scan_results below 1 GB", query, _sizes
 
 
