@@ -156,5 +156,6 @@ def _place(id: bytes | str) -> tuple[int, int]:
 
 
 def text(name: bytes | str) -> str:
-    """A name as it can be shown: a group may be called anything."""
-    return name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else name
+    """A name as it can be shown and stored: a group may be called anything. PostgreSQL stores no NUL."""
+    said = name.decode("utf-8", "backslashreplace") if isinstance(name, bytes) else name
+    return said.replace("\0", r"\x00")

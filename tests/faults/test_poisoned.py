@@ -14,7 +14,8 @@ from snapshots.models import SnapshotBuild
 from snapshots.publisher import SnapshotReader
 from snapshots.publisher.errors import SnapshotError
 from streams import services
-from streams.models import TrimRun
+from streams.models import Stream, StreamLimit, TrimRun
+from streams.services import samples
 from tests.faults.conftest import Says
 from tests.snapshots import factories as records
 from tests.streams.factories import fill, make_row
@@ -98,3 +99,29 @@ def test_a_streams_key_holds_another_type(redis: Redis, no_limits: None, console
     fill(redis, "orders", 2000)
     assert services.enforce_limits(records.later(60)) == 1
     assert redis.xlen("orders") <= 1099
+
+
+def test_names_hold_what_postgresql_can_not(redis: Redis, no_limits: None, console_says: Says) -> None:
+    r"""Says: the group's and the consumer's names with \x00 where they hold a NUL, in the history as on the page.
+    Recovers: there is nothing to recover; other streams are trimmed and recorded in the same sweep.
+    Keeps: the names as they are on the server, by which the group is found again.
+    """
+    group, consumer = "pri\0cing", "rea\0der"
+    for name in ("orders", "quotes"):
+        make_row(name)
+        fill(redis, name, 6000)
+    redis.xgroup_create("orders", group, id="0")
+    redis.xreadgroup(group, consumer, {"orders": ">"}, count=10)
+    redis.xadd("odd\0stream", {"n": 1})
+    assert services.enforce_limits(records.NOW) == 2
+    run = TrimRun.objects.get(stream="orders")
+    assert set(run.losses) == {r"pri\x00cing"}
+    assert Stream.objects.get(name="orders").held_by == r"pri\x00cing"
+    assert samples.take_samples(now=records.NOW) == 2
+    services.discover_streams(now=records.NOW)
+    assert not Stream.objects.filter(name__startswith="odd").exists()
+    detail = services.group_detail("orders", r"pri\x00cing", consumer=r"rea\x00der")
+    assert [one.name for one in detail.consumers] == [r"rea\x00der"]
+    assert {one.consumer for one in detail.pending} == {r"rea\x00der"}
+    assert r"pri\x00cing" in console_says(f"/streams/limits/{StreamLimit.objects.get(pattern='orders').pk}/")
+    redis.delete("odd\0stream")
