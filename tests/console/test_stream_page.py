@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
@@ -10,7 +11,7 @@ import redis as redis_library
 from django.contrib.auth import get_user_model
 from django.test import Client
 
-from streams.models import StreamLimit
+from streams.models import StreamLimit, TrimRun
 from tests.streams.factories import fill, make_group
 from tradeul_ops.demo.servers import free_port
 
@@ -183,3 +184,11 @@ def test_without_redis_the_loss_is_unknown_and_saved_only_by_who_says_so(
     assert ana.post(url, whole(maxlen=100, accepted_loss=shown_number(text))).status_code == 302
     raw.refresh_from_db()
     assert raw.maxlen == 100
+
+
+def test_what_producers_cut_is_told_apart_from_trims(ana: Client, raw: StreamLimit) -> None:
+    at = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
+    one = {"stream": "snapshots:raw", "outcome": "done", "length_before": 1234, "length_after": 900}
+    TrimRun.objects.create(started_at=at, finished_at=at, by_others=True, trimmed=77, **one)
+    page = ana.get(f"/streams/limits/{raw.pk}/").content.decode()
+    assert "cut by others" in page and "1,234" not in page, "what it was before was not read"
