@@ -61,6 +61,7 @@ def client(url: str, **options: Any) -> redis.Redis:
         "socket_connect_timeout": CONNECT_SECONDS,
         "socket_timeout": ANSWER_SECONDS,
         "client_name": "tradeul_ops",
+        "retry": Retry(NoBackoff(), 0),
         "connection_class": AnsweringSSLConnection if url.startswith("rediss") else AnsweringConnection,
         **options,
     }
@@ -68,7 +69,7 @@ def client(url: str, **options: Any) -> redis.Redis:
     if scheme.endswith("+cluster"):
         cluster: Any = LateCluster(f"{scheme.removesuffix('+cluster')}://{rest}", **kwargs)
         return cluster  # type: ignore[no-any-return]  # it answers the same commands; redis-py gives them no common type
-    return Watched.from_url(url, retry=Retry(NoBackoff(), 0), **kwargs)
+    return Watched.from_url(url, **kwargs)
 
 
 @functools.cache

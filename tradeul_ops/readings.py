@@ -48,14 +48,8 @@ def recording() -> Iterator[list[Reading]]:
         _open.reset(token)
 
 
-class Watched(redis.Redis):
-    """Writes its round trips down while a list is open."""
-
-    def execute_command(self, *args: Any, **options: Any) -> Any:
-        return _timed(self, (args,), super().execute_command, *args, **options)
-
-    def pipeline(self, *args: Any, **options: Any) -> Any:
-        return _watched_pipeline(self, super().pipeline(*args, **options))
+class _Noting:
+    """Of either client."""
 
     def noted(self, statements: Sequence[tuple[Any, ...]]) -> Callable[[], None]:
         """For who sends over a connection of this client's pool: to be called when the answers are there."""
@@ -71,7 +65,17 @@ class Watched(redis.Redis):
         return answered
 
 
-class WatchedCluster(RedisCluster):
+class Watched(_Noting, redis.Redis):
+    """Writes its round trips down while a list is open."""
+
+    def execute_command(self, *args: Any, **options: Any) -> Any:
+        return _timed(self, (args,), super().execute_command, *args, **options)
+
+    def pipeline(self, *args: Any, **options: Any) -> Any:
+        return _watched_pipeline(self, super().pipeline(*args, **options))
+
+
+class WatchedCluster(_Noting, RedisCluster):
     """The same for a cluster; its node is the one that has the first key."""
 
     def execute_command(self, *args: Any, **options: Any) -> Any:

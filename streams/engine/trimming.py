@@ -39,6 +39,7 @@ class Trimming:
     """`forced`: of `trimmed`, those that the ceiling took although a group may still have needed them (at most).
 
     `refused`: the server would not trim it, and said so. `unanswered`: a bite was sent; what it did is not known.
+    `away`: the node of the cluster that did not answer, empty where no node has the stream.
     """
 
     trim: Trim
@@ -51,6 +52,7 @@ class Trimming:
     done: bool = False
     refused: str = ""
     unanswered: bool = False
+    away: str | None = None
     duration_us: int = 0  # of the calls, as their sender measured them
 
     def __post_init__(self) -> None:

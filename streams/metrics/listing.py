@@ -8,6 +8,7 @@ from datetime import datetime
 from typing import Any
 
 from django.core.paginator import Page, Paginator
+from django.utils.translation import gettext
 
 from streams import store
 from streams.engine.producers import ProducerSeen, producers_sentence
@@ -57,9 +58,12 @@ class StreamList:
     producers: tuple[ProducerSeen, ...]
     version: int | None
     read_at: datetime
+    producers_error: str = ""
 
     @property
     def producing(self) -> str:
+        if self.producers_error:
+            return gettext("Producers are not known. {error}").format(error=self.producers_error)
         return producers_sentence(self.producers, version=self.version)
 
 
@@ -89,10 +93,17 @@ def list_streams(*, words: str = "", state: str = "", sort: str = "name", page: 
         unsampled=unsampled,
         unmanaged=unmanaged_streams(loose[:UNMANAGED_SHOWN], now=now),
         more_unmanaged=len(loose[UNMANAGED_SHOWN:]),
-        producers=store.read_producers(client),
-        version=store.read_version(client),
         read_at=now,
+        **_producers(client),
     )
+
+
+def _producers(client: Any) -> dict[str, Any]:
+    """In a cluster they may be on a node that is away while streams are on others."""
+    try:
+        return {"producers": store.read_producers(client), "version": store.read_version(client)}
+    except store.StoreError as error:
+        return {"producers": (), "version": None, "producers_error": str(error)}
 
 
 def glance_at_all(*, now: datetime) -> list[Glance]:

@@ -16,7 +16,15 @@ from streams.engine.rules import Rules
 from streams.engine.state import StreamState
 from streams.engine.trimming import Trimming
 from streams.models import Enforcement, Stream, TrimRun
-from streams.services.records import TRIMS, WHOLE_SWEEP, begin_trims, record_failure, record_trims, save_what_is_left
+from streams.services.records import (
+    TRIMS,
+    WHOLE_SWEEP,
+    begin_trims,
+    record_away,
+    record_failure,
+    record_trims,
+    save_what_is_left,
+)
 from streams.services.rules import bounded_elsewhere, load_rules, remember
 from tradeul_ops.connections import data_redis
 from tradeul_ops.locks import in_turn, one_at_a_time
@@ -66,9 +74,9 @@ def _rows(**only: str) -> list[Row]:
 
 
 def _enforce(rules: Rules, rows: list[Row], *, now: datetime, all_due: bool = False) -> int:
-    until = time.monotonic() + SWEEP_SECONDS
     claimed: dict[int, store.Move] = {}
     trimmings: dict[int, Trimming] = {}
+    away: set[int] = set()  # rows whose node does not answer, and who had no turn
     planned = False
     save_what_is_left()
     try:
@@ -76,18 +84,21 @@ def _enforce(rules: Rules, rows: list[Row], *, now: datetime, all_due: bool = Fa
         rows = [row for row in rows if row.name in limits]
         measured = [name for name, limit in limits.items() if limit.max_bytes]
         states = store.read_states(data_redis(), list(limits), newest_of=measured)
+        until = time.monotonic() + SWEEP_SECONDS  # from here: a node that hangs has cost its whole time-out
         claimed = _claim((row for row in rows if all_due or _is_due(row, limits, now=now)), limits, now=now)
         # The longest overdue first.
         rows.sort(key=lambda row: (row.id not in claimed, row.due_at is not None, row.due_at or now))
         trimmings, holders = _plan(rows, limits, states, due=claimed, now=now)
         planned = True
+        away |= {row.id for row in rows if isinstance(states[row.name], store.NodeAway)}
         _trim(list(trimmings.values()), until=until, now=now)
         _set_holders(rows, holders | {id: one.held_by for id, one in trimmings.items() if one.done})
     except store.StoreError as error:
         record_failure(WHOLE_SWEEP, str(error), now=now)
         raise
     finally:
-        undone = [id for id in claimed if not planned or (id in trimmings and not trimmings[id].over)]
+        unfinished = {id for id, one in trimmings.items() if one.away is not None or not one.over}
+        undone = [id for id in claimed if not planned or id in away | unfinished]
         store.move_due(connection, [(id, after, before) for id, before, after in map(claimed.__getitem__, undone)])
         save_what_is_left()
     return sum(one.trimmed > 0 for one in trimmings.values())
@@ -130,8 +141,12 @@ def _plan(
     """Row → its trim; and row → None where nothing holds it any more."""
     trimmings: dict[int, Trimming] = {}
     holders: dict[int, str | None] = {}
+    away: list[str] = []
     for row in rows:
         state, limit = states[row.name], limits[row.name]
+        if isinstance(state, store.NodeAway):
+            away.append(state.node)
+            continue
         if isinstance(state, store.StreamError):
             record_failure(row.name, str(state), now=now)
             continue
@@ -142,6 +157,7 @@ def _plan(
             maxlen = in_entries(limit, state=state).maxlen
             if row.id in due if maxlen is None else state.length <= maxlen:
                 holders[row.id] = None
+    record_away(away, now=now)
     return trimmings, holders
 
 

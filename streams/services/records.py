@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable, Mapping
+from collections import Counter
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import asdict, dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -78,7 +79,7 @@ def _begun(trim: Trim, why: str, *, now: datetime) -> TrimRun:
 
 
 def record_trims(
-    trimmings: Iterable[Trimming], sizes: Mapping[str, int | None], *, begun: Mapping[str, int], now: datetime
+    trimmings: Collection[Trimming], sizes: Mapping[str, int | None], *, begun: Mapping[str, int], now: datetime
 ) -> None:
     """`sizes`: stream → bytes after it. One that the server would not trim is recorded as a failure."""
     for trimming in trimmings:
@@ -92,8 +93,9 @@ def record_trims(
             _unrecorded.append((run, begun.get(stream)))
         elif stream in begun and not trimming.unanswered:
             _unrecorded.append((None, begun[stream]))
-        if trimming.refused:
+        if trimming.refused and trimming.away is None:
             record_failure(stream, trimming.refused, now=now)
+    record_away([one.away for one in trimmings if one.away is not None], now=now)
     save_what_is_left()
 
 
@@ -183,3 +185,12 @@ def record_failure(stream: str, detail: str, *, now: datetime) -> None:
     if stream != WHOLE_SWEEP:  # that one the task says
         logger.warning("%s", detail)
     TrimRun.objects.create(stream=stream, started_at=now, finished_at=now, outcome=Outcome.FAILED, detail=detail)
+
+
+def record_away(nodes: Iterable[str], *, now: datetime) -> None:
+    """`nodes`: of each stream that was not reached. One row for all, whatever each stream's error said."""
+    found = Counter(nodes)
+    if found:
+        told = [f"{node or 'No node'} has {count} streams" for node, count in sorted(found.items())]
+        detail = f"Nodes of the cluster do not answer, and their streams are not trimmed: {', '.join(told)}."
+        record_failure(WHOLE_SWEEP, detail, now=now)

@@ -26,13 +26,14 @@ from streams.store.samples import (
     read_recent_samples,
     read_samples_near,
 )
-from streams.store.server import OutOfMemory, StoreError, StoreUnavailable, StreamError, WrongType
+from streams.store.server import NodeAway, OutOfMemory, StoreError, StoreUnavailable, StreamError, WrongType
 from streams.store.streams import read_bytes, read_states, trim
 
 __all__ = [
     "GroupShown",
     "Length",
     "Move",
+    "NodeAway",
     "OutOfMemory",
     "Published",
     "RedisMemory",

@@ -9,7 +9,7 @@ from datetime import timedelta
 from streams.lua import script
 from streams.store.answers import answers_of, in_lots
 from streams.store.groups import raw_name
-from streams.store.server import Client, StreamError, run, translate, translated
+from streams.store.server import Client, error_of_one, run, translated
 
 Idle = dict[str, timedelta | None]
 
@@ -34,9 +34,7 @@ def read_idle(client: Client, groups: Mapping[str, Sequence[str]]) -> dict[str, 
     found: dict[str, Idle] = {}
     for (stream, names), reply in zip(groups.items(), replies, strict=True):
         if isinstance(reply, Exception):
-            error = translate(reply, stream)
-            if not isinstance(error, StreamError):
-                raise error from reply
+            error_of_one(reply, stream)
             reply = [None] * len(names)
         found[stream] = {
             name: None if ms < 0 else timedelta(milliseconds=ms)
@@ -47,7 +45,7 @@ def read_idle(client: Client, groups: Mapping[str, Sequence[str]]) -> dict[str, 
 
 
 def read_clock(client: Client, stream: str) -> int:
-    """Milliseconds by the server that holds the stream: in a cluster each node has a clock of its own."""
+    """Milliseconds by the server that holds the key: in a cluster each node has a clock of its own."""
     with translated(stream):
         seconds, micros = client.eval("return redis.call('TIME')", 1, stream)
     return int(seconds) * 1000 + int(micros) // 1000

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
-from redis import ResponseError
-from redis.exceptions import NoScriptError
+from redis import RedisError, ResponseError
+from redis.exceptions import NoScriptError, RedisClusterException
 
 from streams.lua import Script
-from streams.store.server import Client, run
+from streams.store.cluster import answers_of_nodes, is_cluster, node_of
+from streams.store.server import Client, Unanswered, run
 
 # A server works through all that one client has sent before it turns to the next. So calls go out in lots: forty reads
 # keep the others waiting for about a millisecond, 500 at once did for twelve.
@@ -24,6 +25,7 @@ KeyAndArgs = tuple[str, Sequence[Any]]
 def answers(client: Client, lots: Iterable[Sequence[Words]]) -> Iterator[Any]:
     """The answer to each call, in order; in the place of one that was refused, its ResponseError.
 
+    In the place of one to a node of a cluster that does not answer: Unanswered. A single server's error is raised.
     Two lots are under way, so that the server works on one while the caller takes the other apart. `lots` is asked for
     the next when the first answer of the last is there.
     """
@@ -31,16 +33,16 @@ def answers(client: Client, lots: Iterable[Sequence[Words]]) -> Iterator[Any]:
     if (first := next(rest, None)) is None:
         return
     rest = chain((first,), rest)
-    if not hasattr(client, "connection_pool"):  # of a cluster: each lot goes to all nodes at once
+    noted: Callable[[Sequence[Words]], Callable[[], None]] = getattr(client, "noted", _not_noted)
+    if is_cluster(client):
         for lot in rest:
-            pipe = client.pipeline(transaction=False)
-            for words in lot:
-                pipe.execute_command(*words)
-            yield from pipe.execute(raise_on_error=False)
+            answered = noted(lot)
+            replies = answers_of_nodes(client, lot)
+            answered()
+            yield from replies
         return
     connection = client.connection_pool.get_connection()
     under_way: deque[tuple[int, Callable[[], None]]] = deque()
-    noted: Callable[[Sequence[Words]], Callable[[], None]] = getattr(client, "noted", _not_noted)
 
     def send() -> None:
         if lot := next(rest, None):
@@ -81,6 +83,10 @@ def answers_of(client: Client, code: Script, lots: Iterable[Sequence[KeyAndArgs]
                 answer = run(client, code, keys=(key,), args=args)
             except ResponseError as error:
                 answer = error
+            except (RedisError, RedisClusterException) as error:
+                if not is_cluster(client):
+                    raise
+                answer = Unanswered(error, node=node_of(client, key), sent=True)
         yield answer
 
 

@@ -10,7 +10,7 @@ from streams.engine.loss import PENDING_COUNTED, Cut
 from streams.engine.state import ConsumerState, GroupDetail, PendingEntry, StreamState, text
 from streams.lua import script
 from streams.store.answers import answers_of, in_lots
-from streams.store.server import Client, run, translated
+from streams.store.server import Client, Unanswered, error_of_one, run, translated
 
 # Half a megabyte stepped over keeps other clients waiting for about 2 ms.
 BYTES_PER_STEP = 512 * 1024
@@ -58,7 +58,9 @@ def count_pending_gone(client: Client, state: StreamState, names: Sequence[str],
             (state.stream, (raw_name(client, state.stream, name), since, before_first, PENDING_COUNTED))
             for name in names
         ]
-        counts = answers_of(client, script("count_pending"), in_lots(calls))
+        counts = list(answers_of(client, script("count_pending"), in_lots(calls)))
+        if away := next((one for one in counts if isinstance(one, Unanswered)), None):
+            raise error_of_one(away, state.stream)
         return {name: count for name, count in zip(names, counts, strict=True) if isinstance(count, int)}
 
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Collection, Sequence
 from typing import Any, NamedTuple
 
-from streams.store.server import Client, StreamError, translate, translated
+from streams.store.answers import answers
+from streams.store.server import Client, StreamError, error_of_one, translated
 
 
 class Length(NamedTuple):
@@ -25,21 +26,14 @@ def read_lengths(
     """
     if not streams:
         return {}
+    calls = [("XLEN", name) for name in streams] + [("MEMORY USAGE", name) for name in sized]
     with translated():
-        pipe = client.pipeline(transaction=False)
-        for name in streams:
-            pipe.execute_command("XLEN", name)
-        for name in sized:
-            pipe.execute_command("MEMORY USAGE", name)
-        replies: list[Any] = pipe.execute(raise_on_error=False)
+        replies = list(answers(client, [calls]))
     sizes = dict(zip(sized, replies[len(streams) :], strict=True))
     return {name: _length(name, reply, sizes.get(name)) for name, reply in zip(streams, replies, strict=False)}
 
 
 def _length(stream: str, reply: Any, size: Any) -> Length | StreamError:
-    if not isinstance(reply, Exception):
-        return Length(reply, size if isinstance(size, int) else None)
-    error = translate(reply, stream)
-    if isinstance(error, StreamError):
-        return error
-    raise error from reply
+    if isinstance(reply, Exception):
+        return error_of_one(reply, stream)
+    return Length(reply, size if isinstance(size, int) else None)

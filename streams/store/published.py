@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from streams.engine.producers import FORGOTTEN_AFTER, PRODUCERS_KEY, ProducerSeen, from_wire
 from streams.engine.wire import CHANNEL, LIMITS_KEY, VERSION_FIELD
 from streams.lua import script
+from streams.store.abandoned import read_clock
 from streams.store.server import Client, run, translated
 
 VERSION_DIGITS = 15  # what is longer, or no number, is not ours: the script counts from 1 again
@@ -72,10 +73,10 @@ def sweep_producers(client: Client) -> int:
 
 
 def _producers(client: Client) -> tuple[tuple[ProducerSeen, ...], list[bytes]]:
+    now_ms = read_clock(client, PRODUCERS_KEY)
     with translated():
-        seconds, micros = client.time()
         said: dict[bytes, bytes] = client.hgetall(PRODUCERS_KEY)
-    oldest = datetime.fromtimestamp(seconds + micros / 1e6, tz=UTC) - FORGOTTEN_AFTER
+    oldest = datetime.fromtimestamp(now_ms / 1e3, tz=UTC) - FORGOTTEN_AFTER
     alive, silent = [], []
     for field, text in said.items():
         seen = from_wire(text, id=field.decode("utf-8", "backslashreplace"))

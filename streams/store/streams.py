@@ -11,7 +11,7 @@ from streams.engine.state import StreamState, state_from_reply
 from streams.engine.trimming import SAFE_TRIM, Trimming, in_lots_of_bites
 from streams.lua import script
 from streams.store.answers import KeyAndArgs, answers, answers_of, in_lots
-from streams.store.server import Client, StreamError, translate, translated
+from streams.store.server import Client, StreamError, Unanswered, error_of_one, translated
 
 NODES_LOOKED_AT = 5000  # of the oldest; takes the server about a millisecond; see read_state.lua
 
@@ -66,18 +66,13 @@ def _one_bite_each(client: Client, trimmings: Sequence[Trimming], *, until: floa
         for reply in answers_of(client, script(SAFE_TRIM), lots()):
             trimming, now = sent.popleft(), time.perf_counter()
             if isinstance(reply, Exception):
-                trimming.unanswered, trimming.refused = False, str(_error_of_one(reply, trimming.trim.stream))
+                trimming.unanswered = isinstance(reply, Unanswered) and reply.sent
+                trimming.away = reply.node if isinstance(reply, Unanswered) else None
+                trimming.refused = str(error_of_one(reply, trimming.trim.stream))
             else:
                 trimming.take(reply, duration_us=round((now - began) * 1_000_000))
             began = now
 
 
 def _state_or_error(stream: str, reply: Any) -> StreamState | StreamError:
-    return _error_of_one(reply, stream) if isinstance(reply, Exception) else state_from_reply(stream, reply=reply)
-
-
-def _error_of_one(reply: Exception, stream: str) -> StreamError:
-    error = translate(reply, stream)
-    if isinstance(error, StreamError):
-        return error
-    raise error from reply
+    return error_of_one(reply, stream) if isinstance(reply, Exception) else state_from_reply(stream, reply=reply)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import signal
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -11,11 +13,11 @@ from django.utils import timezone
 
 from snapshots.models import SnapshotBuild
 from snapshots.publisher import SnapshotReader
-from streams import services
-from streams.models import Stream
+from streams import services, store
+from streams.models import Stream, StreamLimit, TrimRun
 from streams.producer import StreamProducer
 from tests.faults.cluster import cluster, url_of
-from tests.faults.conftest import Says
+from tests.faults.conftest import Says, killed
 from tests.snapshots import factories as records
 from tests.streams.factories import fill, make_group, make_row
 from tradeul_ops import connections
@@ -38,6 +40,10 @@ def masters(tmp_path: Path, settings: Any, wait_until: Wait, no_limits: None) ->
         make_group(client, STREAMS[0], "pricing", read=10)
         yield found
         connections.data_redis.cache_clear()
+
+
+def page_of(name: str) -> str:
+    return f"/streams/limits/{StreamLimit.objects.get(pattern=name).pk}/"
 
 
 def node_of(client: Any, name: str) -> int:
@@ -70,3 +76,72 @@ def test_everything_works_on_three_masters(masters: list[ValkeyServer], console_
     for address in ("/", "/streams/", "/snapshots/", "/producers/", "/findings/", "/verify/", "/metrics"):
         assert "does not answer" not in console_says(address).replace("PostgreSQL does not answer", ""), address
     assert all(name in console_says("/streams/") for name in STREAMS)
+
+
+def test_one_master_is_lost_and_comes_back(masters: list[ValkeyServer], console_says: Says, wait_until: Wait) -> None:
+    """Says: the node and how many of its streams are not trimmed, once; at each of them that it does not answer.
+    Recovers: at the next sweep after the node is back, without a restart.
+    Keeps: the streams of the other masters at their limits; the turn of those that were not reached.
+    """
+    client: Any = connections.data_redis()
+    lost = next(master for master in masters if master.port == node_of(client, STREAMS[1]))
+    there = [name for name in STREAMS[1:] if node_of(client, name) != lost.port]
+    away = [name for name in STREAMS if node_of(client, name) == lost.port]
+    assert len(there) > 2
+    assert len(away) > 2
+    killed(lost)
+    for _ in range(3):
+        services.enforce_limits(timezone.now())
+    assert [client.xlen(name) for name in there] == [1000] * len(there)
+    assert not Stream.objects.filter(name__in=away).exclude(due_at=None).exists(), "they had no turn"
+    (run,) = TrimRun.objects.filter(outcome="failed")
+    assert (run.stream, f"127.0.0.1:{lost.port} has {len(away)} streams" in run.detail) == ("", True), run.detail
+    lengths = store.read_lengths(client, STREAMS, sized=STREAMS)
+    states = store.read_states(client, STREAMS)
+    for name in STREAMS:
+        assert isinstance(lengths[name], store.NodeAway) == isinstance(states[name], store.NodeAway) == (name in away)
+    said = console_says("/streams/")
+    assert f"127.0.0.1:{lost.port} does not answer" in said
+    assert all(name in said for name in STREAMS)
+    assert "does not answer" in console_says(page_of(away[0]))
+    assert "does not answer" not in console_says(page_of(there[0]))
+    for name in there:
+        fill(client, name, range(5001, 6001))
+    services.enforce_limits(timezone.now())
+    assert [client.xlen(name) for name in there] == [1000] * len(there)
+
+    lost.start()
+    wait_until(lambda: services.enforce_limits(timezone.now()) > 0, "the streams of the lost node are trimmed")
+    limited = [name for name in away if name != STREAMS[0]]
+    assert [client.xlen(name) for name in limited] == [1000] * len(limited)
+    assert "does not answer" not in console_says("/streams/").replace("PostgreSQL does not answer", "")
+
+
+def test_one_master_hangs(masters: list[ValkeyServer]) -> None:
+    """Says: as where it is lost.
+    Recovers: at the next sweep.
+    Keeps: the streams of the other masters at their limits, although a sweep waits for the time-out first.
+    """
+    client: Any = connections.data_redis()
+    hangs = next(master for master in masters if master.port == node_of(client, STREAMS[1]))
+    there = [name for name in STREAMS[1:] if node_of(client, name) != hangs.port]
+    assert hangs.process is not None
+    os.kill(hangs.process.pid, signal.SIGSTOP)
+    try:
+        assert services.enforce_limits(timezone.now()) == len(there)
+        assert [client.xlen(name) for name in there] == [1000] * len(there)
+    finally:
+        os.kill(hangs.process.pid, signal.SIGCONT)
+
+
+def test_all_masters_are_lost(masters: list[ValkeyServer], console_says: Says) -> None:
+    """Says: “Redis does not answer”.
+    Recovers: as after the loss of a single server.
+    Keeps: every stream's turn.
+    """
+    connections.data_redis().xlen(STREAMS[0])
+    for master in masters:
+        killed(master)
+    with pytest.raises(store.StoreUnavailable, match="no node of the cluster answers"):
+        services.enforce_limits(timezone.now())
+    assert "Redis does not answer" in console_says("/streams/")
