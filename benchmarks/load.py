@@ -21,6 +21,7 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -28,11 +29,11 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tradeul_ops.demo.servers import HOST, PostgresServer, ValkeyServer, free_port
-from tradeul_ops.demo.stack import BACKGROUND, WEB
+from tradeul_ops.demo.servers import HOST, PostgresServer
+from tradeul_ops.demo.stack import Stack
+from tradeul_ops.demo.timescale import installed_postgres
 
 ROOT = Path(__file__).resolve().parent.parent
-TOKEN = "a-token-of-the-benchmark"
 PAGES = ("/metrics", "/api/v1/internal/memory-metrics")
 POLLED = ("/", "/streams/", "/findings/")
 
@@ -78,68 +79,15 @@ class Size:
 
 
 @contextmanager
-def platform(directory: Path, size: Size) -> Iterator[tuple[dict[str, subprocess.Popen[bytes]], dict[str, str], int]]:
-    """The processes by name, their environment, and the web port."""
-    from tests.timescale.servers import SETTINGS, installed_postgres
+def platform(directory: Path, size: Size) -> Iterator[Stack]:
+    """Web, worker and beat, on an installed TimescaleDB where chunks are wanted and there is one."""
+    from tests.timescale.servers import SETTINGS
 
     installed = installed_postgres() if size.chunks else []
-    postgres = (
-        PostgresServer(directory / "postgres", free_port(), bin_path=installed[0], settings=SETTINGS)
-        if installed
-        else PostgresServer(directory / "postgres", free_port())
-    )
-    data, broker = (ValkeyServer(directory / name, free_port(), options={"save": ""}) for name in ("data", "broker"))
-    processes: dict[str, subprocess.Popen[bytes]] = {}
-    servers = (postgres, data, broker)
-    try:
-        for server in servers:
-            server.start()
-        environment = {
-            **os.environ,
-            "DJANGO_SETTINGS_MODULE": "tradeul_ops.settings",
-            "SECRET_KEY": "only-for-the-benchmark-" * 3,
-            "HTTPS": "false",
-            "DATABASE_URL": postgres.url,
-            "REDIS_URL": data.url,
-            "CELERY_BROKER_URL": broker.url,
-            "BEAT_SCHEDULE_FILE": str(directory / "beat-schedule"),
-            "METRICS_TOKEN": TOKEN,
-            "LOG_LEVEL": "WARNING",
-        }
-        _manage("migrate", "--verbosity", "0", environment=environment)
-        port = free_port()
-        commands = {"web": (*WEB, "--bind", f"{HOST}:{port}")}
-        commands |= {name: BACKGROUND[name] for name in ("worker", "beat")}
-        for name, command in commands.items():
-            with (directory / f"{name}.log").open("wb") as log:
-                processes[name] = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=log, stderr=log)
-        yield processes, environment, port
-    finally:
-        for process in processes.values():
-            process.terminate()
-        for process in processes.values():
-            try:
-                process.wait(20)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait()
-        for server in servers:
-            server.stop()
-
-
-def _manage(*words: str, environment: dict[str, str], stdin: str = "") -> str:
-    done = subprocess.run(
-        [sys.executable, "manage.py", *words],
-        cwd=ROOT,
-        env=environment,
-        input=stdin,
-        text=True,
-        capture_output=True,
-        check=False,
-    )
-    if done.returncode:
-        raise SystemExit(f"manage.py {words[0]}: {done.stderr.strip().splitlines()[-1]}")
-    return done.stdout
+    postgres = partial(PostgresServer, bin_path=installed[0], settings=SETTINGS) if installed else PostgresServer
+    stack = Stack(directory, 0, fresh=True, parts=("web", "worker", "beat"), given={}, postgres=postgres)
+    with stack.running():
+        yield stack
 
 
 FILL = """
@@ -175,13 +123,13 @@ print("session", client.cookies["sessionid"].value)
 
 
 def operate(port: int, session: str, size: Size, answers: Answers, until: float, number: int) -> None:
-    """One operator's open page: polls as htmx does, over a connection that stays open."""
+    """One operator's open page: polls as htmx does. A new connection each time: gunicorn keeps none as long as that."""
     path = POLLED[number % len(POLLED)]
     headers = {"Cookie": f"sessionid={session}", "HX-Request": "true", "Host": "localhost"}
     time.sleep(random.uniform(0, size.every))
-    connection = http.client.HTTPConnection(HOST, port, timeout=60)
     while time.monotonic() < until:
         began = time.monotonic()
+        connection = http.client.HTTPConnection(HOST, port, timeout=60)
         try:
             connection.request("GET", path, headers=headers)
             answer = connection.getresponse()
@@ -189,21 +137,21 @@ def operate(port: int, session: str, size: Size, answers: Answers, until: float,
             error = "" if answer.status == 200 and b"<" in body else f"status {answer.status}"
         except (OSError, http.client.HTTPException) as failed:
             error = repr(failed)
+        finally:
             connection.close()
         took = time.monotonic() - began
         answers.add(path, took, error)
         time.sleep(max(0.0, size.every - took))
-    connection.close()
 
 
-def scrape(port: int, answers: Answers, until: float) -> None:
+def scrape(port: int, token: str, answers: Answers, until: float) -> None:
     """Prometheus, and whoever reads the JSON: each every 5 s."""
     while time.monotonic() < until:
         for path in PAGES:
             began = time.monotonic()
             connection = http.client.HTTPConnection(HOST, port, timeout=60)
             try:
-                connection.request("GET", path, headers={"Authorization": f"Bearer {TOKEN}", "Host": "localhost"})
+                connection.request("GET", path, headers={"Authorization": f"Bearer {token}", "Host": "localhost"})
                 answer = connection.getresponse()
                 answer.read()
                 error = "" if answer.status == 200 else f"status {answer.status}"
@@ -215,32 +163,18 @@ def scrape(port: int, answers: Answers, until: float) -> None:
         time.sleep(5)
 
 
-def resident(process: subprocess.Popen[bytes]) -> int:
+def resident(pid: int) -> int:
     """Of the process and those it started, in bytes."""
-    top = psutil.Process(process.pid)
+    top = psutil.Process(pid)
     return sum(one.memory_info().rss for one in (top, *top.children(recursive=True)))
-
-
-def wait_for(port: int, seconds: float = 60) -> None:
-    until = time.monotonic() + seconds
-    while time.monotonic() < until:
-        try:
-            connection = http.client.HTTPConnection(HOST, port, timeout=2)
-            connection.request("GET", "/healthz", headers={"Host": "localhost"})
-            if connection.getresponse().status == 200:
-                return
-        except OSError:
-            time.sleep(0.2)
-        finally:
-            connection.close()
-    raise SystemExit("the web process does not answer")
 
 
 def run(size: Size, directory: Path) -> tuple[Answers, dict[str, tuple[int, int, float]], int]:
     """The answers; of each process its resident bytes at the beginning and at the end, and its CPU seconds; entries."""
-    with platform(directory, size) as (processes, environment, port):
-        wait_for(port)
-        said = _manage("shell", "-c", FILL.format(streams=size.streams, chunks=size.chunks), environment=environment)
+    with platform(directory, size) as stack:
+        processes, port = {child.name: child.process.pid for child in stack.children}, stack.web_port
+        token = stack.environment["METRICS_TOKEN"]
+        said = stack.manage("shell", "-c", FILL.format(streams=size.streams, chunks=size.chunks))
         session = next(line.split()[1] for line in said.splitlines() if line.startswith("session"))
         answers, until = Answers(), time.monotonic() + size.seconds
         producers = subprocess.Popen(
@@ -248,7 +182,7 @@ def run(size: Size, directory: Path) -> tuple[Answers, dict[str, tuple[int, int,
                 sys.executable,
                 "-c",
                 PRODUCERS,
-                environment["REDIS_URL"],
+                stack.environment["REDIS_URL"],
                 str(size.producers),
                 str(size.streams),
                 str(size.seconds),
@@ -260,20 +194,20 @@ def run(size: Size, directory: Path) -> tuple[Answers, dict[str, tuple[int, int,
             threading.Thread(target=operate, args=(port, session, size, answers, until, number), daemon=True)
             for number in range(size.operators)
         ]
-        crowd.append(threading.Thread(target=scrape, args=(port, answers, until), daemon=True))
+        crowd.append(threading.Thread(target=scrape, args=(port, token, answers, until), daemon=True))
         for one in crowd:
             one.start()
         time.sleep(min(10.0, size.seconds / 3))
-        before = {name: resident(process) for name, process in processes.items()}
+        before = {name: resident(pid) for name, pid in processes.items()}
         for one in crowd:
             one.join(size.seconds + 90)
         added = int(producers.communicate(timeout=60)[0])
-        figures = {name: (before[name], resident(process), _cpu(process)) for name, process in processes.items()}
+        figures = {name: (before[name], resident(pid), _cpu(pid)) for name, pid in processes.items()}
         return answers, figures, added
 
 
-def _cpu(process: subprocess.Popen[bytes]) -> float:
-    top = psutil.Process(process.pid)
+def _cpu(pid: int) -> float:
+    top = psutil.Process(pid)
     return sum(sum(one.cpu_times()[:2]) for one in (top, *top.children(recursive=True)))
 
 

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 
 import pytest
 from django.contrib.auth import get_user_model
+from django.db import connection
 from django.test import Client
 
 FLAGS = [
@@ -39,7 +40,7 @@ def chromium() -> Iterator[object]:
 
 
 @pytest.fixture
-def page(chromium, live_server, redis) -> Iterator[object]:
+def page(chromium, live_server, redis, wait_until) -> Iterator[object]:
     """A page of a logged-in operator, 1440 wide. What the browser refuses or reports fails the test."""
     operator = get_user_model().objects.create_superuser("ana", password="x")
     client = Client()
@@ -55,3 +56,14 @@ def page(chromium, live_server, redis) -> Iterator[object]:
     page.complaints = complaints
     yield page
     context.close()
+    # A poll that is still answered would deadlock with the TRUNCATE that comes next.
+    wait_until(lambda: not _sessions_in_a_transaction(), "no request is under way")
+
+
+def _sessions_in_a_transaction() -> int:
+    with connection.cursor() as cursor:
+        cursor.execute(
+            "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid()"
+            " AND backend_type = 'client backend' AND state <> 'idle'"
+        )
+        return cursor.fetchone()[0]
