@@ -112,10 +112,11 @@ class ChangePreview:
         return f"Matches {_streams(len(self.matched))} with {entries} entries{size}."
 
     def _winning(self) -> str:
-        if not self.winners:
+        winners = [one for one in self.winners if one.new.limit is not None]  # of the others _leaving tells
+        if not winners:
             return ""
-        said = [f"{one.stream} ({_named(one.old.own)} → {_named(one.new.own)})" for one in self.winners[:NAMED]]
-        more = f" and {len(self.winners) - NAMED} more" if len(self.winners) > NAMED else ""
+        said = [f"{one.stream} ({_named(one.old.own)} → {_named(one.new.own)})" for one in winners[:NAMED]]
+        more = f" and {len(winners) - NAMED} more" if len(winners) > NAMED else ""
         return f"Another limit wins for {', '.join(said)}{more}."
 
     def _losing(self) -> str:

@@ -192,3 +192,19 @@ def test_what_producers_cut_is_told_apart_from_trims(ana: Client, raw: StreamLim
     TrimRun.objects.create(started_at=at, finished_at=at, by_others=True, trimmed=77, **one)
     page = ana.get(f"/streams/limits/{raw.pk}/").content.decode()
     assert "cut by others" in page and "1,234" not in page, "what it was before was not read"
+
+
+def test_a_refused_save_says_so_at_the_top(ana: Client, raw: StreamLimit) -> None:
+    for form in (whole(maxlen=100), whole(trim_threshold=1)):
+        text = ana.post(f"/streams/limits/{raw.pk}/", form).content.decode()
+        assert text.index("Not saved. The form below says why.") < text.index('id="history"')
+    assert "Not saved" not in ana.get(f"/streams/limits/{raw.pk}/").content.decode()
+
+
+def test_what_is_no_stream_is_not_offered_to_be_trimmed(ana: Client, redis: redis_library.Redis) -> None:
+    row = StreamLimit.objects.get(pattern="events:session")
+    redis.set("events:session", "x", px=60_000)
+    assert "/streams/trim/" not in ana.get(f"/streams/limits/{row.pk}/").content.decode()
+    redis.delete("events:session")
+    redis.xadd("events:session", {"a": 1})
+    assert "/streams/trim/events:session" in ana.get(f"/streams/limits/{row.pk}/").content.decode()

@@ -96,6 +96,12 @@ def test_the_sentence_of_a_pattern_names_matches_and_new_winners() -> None:
     )
 
 
+def test_where_no_limit_is_left_no_other_is_said_to_win() -> None:
+    changes = stream_changes(Rules([make_rule("orders")]), Rules([]), streams=["orders"])
+    said = ChangePreview(matched=("orders",), entries=None, bytes=None, changes=changes).sentence
+    assert said == "orders grows from then on: no limit is left for it."
+
+
 @pytest.mark.parametrize("field", ["maxlen", "trim_threshold", "hard_maxlen"])
 def test_every_field_of_a_rule_reaches_the_limit(field: str) -> None:
     rule = make_rule(max_age=timedelta(hours=1), max_bytes=5, ignore_groups_idle_for=timedelta(hours=2))
