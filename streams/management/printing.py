@@ -12,7 +12,7 @@ from streams.engine.outlook import Outlook
 from streams.engine.plan import Skip, Trim
 from streams.engine.state import GroupState
 from streams.engine.words import size_text
-from streams.metrics import StreamRow
+from streams.metrics import NamelessFound, StreamRow
 from streams.services.definitions import Difference
 from streams.services.on_demand import TrimReport
 from streams.store import StreamError
@@ -106,6 +106,15 @@ def unmanaged_sentence(names: Sequence[str]) -> str:
     more = f" and {len(names) - UNMANAGED_NAMED:,} more" if len(names) > UNMANAGED_NAMED else ""
     which = "1 stream, which grows" if len(names) == 1 else f"{len(names):,} streams, which grow"
     return f"No limit is for {which} until one is: {', '.join(names[:UNMANAGED_NAMED])}{more}."
+
+
+def nameless_sentence(found: NamelessFound) -> str:
+    r"""“2 streams have a key that no limit can name: "\xff" (300 entries), "" (70 entries).”"""
+    shown = found.longest[:UNMANAGED_NAMED]
+    more = f" and {len(found) - len(shown):,} more" if len(found) > len(shown) else ""
+    which = "1 stream has" if len(found) == 1 else f"{len(found):,} streams have"
+    named = ", ".join(f"{one.key} ({count(one.length)} entries)" for one in shown)
+    return f"{which} a key that no limit can name, and grow unless somebody trims by hand: {named}{more}."
 
 
 def row_fields(row: StreamRow) -> dict[str, Any]:

@@ -1,5 +1,6 @@
 """What the pages and the metrics endpoint show of streams."""
 
+from streams.engine.nameless import Nameless, NamelessFound
 from streams.engine.producers import ProducerSeen
 from streams.engine.state import GroupState
 from streams.metrics.glance import WORST, Glance
@@ -17,6 +18,8 @@ __all__ = [
     "Glance",
     "GroupState",
     "LastTrim",
+    "Nameless",
+    "NamelessFound",
     "ProducerSeen",
     "RedisMemory",
     "StreamList",

@@ -11,9 +11,10 @@ from django.core.paginator import Page, Paginator
 from django.utils.translation import gettext
 
 from streams import store
+from streams.engine.nameless import NamelessFound
 from streams.engine.producers import ProducerSeen, producers_sentence
 from streams.metrics.glance import WORST, Glance, known_streams, limited_streams, present, read_glances, seen_lately
-from streams.metrics.summary import is_enforced, read_enforcement, rows_of
+from streams.metrics.summary import is_enforced, nameless_streams, read_enforcement, rows_of
 from streams.metrics.unmanaged import Unmanaged, unmanaged_streams
 from streams.metrics.values import StreamRow
 from streams.services import load_rules_and_ids
@@ -44,6 +45,7 @@ SORTS: dict[str, tuple[Callable[[Glance], Any], bool, bool]] = {
 class StreamList:
     """A `page` of the `found` names, with the `rows` of it that are still there; `all`: limited streams there are.
     `unmanaged`: the first of those that no limit is for, and how many more there are.
+    `nameless`: those whose key no limit can name.
 
     `unsampled`: of the found, those whose bytes or lag, by which this is sorted, nobody has sampled: they come last.
     """
@@ -55,6 +57,7 @@ class StreamList:
     unsampled: int
     unmanaged: tuple[Unmanaged, ...]
     more_unmanaged: int
+    nameless: NamelessFound
     producers: tuple[ProducerSeen, ...]
     version: int | None
     read_at: datetime
@@ -70,7 +73,7 @@ class StreamList:
 def list_streams(*, words: str = "", state: str = "", sort: str = "name", page: Any = 1, now: datetime) -> StreamList:
     """`words`: in the name; `state`: one of WORST, or any. Raises store.StoreUnavailable."""
     client, (rules, ids) = data_redis(), load_rules_and_ids()
-    enforced = is_enforced(read_enforcement(), now)
+    enforced = is_enforced(totals := read_enforcement(), now)
     limited, unmanaged = limited_streams(known_streams(rules), rules=rules)
     key, descending, judged = SORTS[sort]
     asked = [pair for pair in limited if words.lower() in pair[0].name.lower()]
@@ -93,6 +96,7 @@ def list_streams(*, words: str = "", state: str = "", sort: str = "name", page: 
         unsampled=unsampled,
         unmanaged=unmanaged_streams(loose[:UNMANAGED_SHOWN], now=now),
         more_unmanaged=len(loose[UNMANAGED_SHOWN:]),
+        nameless=nameless_streams(totals, now),
         read_at=now,
         **_producers(client),
     )

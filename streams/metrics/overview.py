@@ -12,10 +12,11 @@ from django.conf import settings
 
 from streams import store
 from streams.engine.abandoned import AbandonedGroup
+from streams.engine.nameless import NamelessFound
 from streams.engine.producers import ProducerSeen, producers_sentence
 from streams.engine.state import StreamState
 from streams.metrics.glance import WORST, Glance, known_streams, limited_streams, read_glances, seen_lately
-from streams.metrics.summary import is_enforced, read_enforcement, rows_of
+from streams.metrics.summary import is_enforced, nameless_streams, read_enforcement, rows_of
 from streams.metrics.values import StreamRow
 from streams.services import load_rules_and_ids
 from streams.services.groups import abandoned_groups
@@ -31,7 +32,7 @@ ASKED_AFTER = 50  # streams with a group that seems abandoned; those beyond come
 class StreamsOverview:
     """`glances`: every limited stream; `rows`: of the worst and fullest, all that a page shows.
 
-    `hour`: what all streams held, a point a minute. `version`, `trimmed_*` and `unmanaged` as in StreamsSummary.
+    `hour`: what all streams held, a point a minute. `version` and all below as in StreamsSummary.
     """
 
     memory: RedisMemory
@@ -40,6 +41,7 @@ class StreamsOverview:
     abandoned: tuple[AbandonedGroup, ...]
     hour: tuple[tuple[datetime, float | None], ...]
     unmanaged: tuple[str, ...]
+    nameless: NamelessFound
     producers: tuple[ProducerSeen, ...]
     version: int | None
     trimmed_entries: int
@@ -71,6 +73,7 @@ def streams_overview(*, now: datetime) -> StreamsOverview:
         abandoned=_abandoned(client, glances, now),
         hour=bytes_of_all(now=now),
         unmanaged=tuple(one.name for one in unmanaged if seen_lately(one, now)),
+        nameless=nameless_streams(totals, now),
         producers=store.read_producers(client),
         version=store.read_version(client),
         trimmed_entries=totals.trimmed,

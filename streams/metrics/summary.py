@@ -10,6 +10,7 @@ from typing import Any
 from streams import store
 from streams.engine.condition import Condition, condition_of
 from streams.engine.limits import Limit
+from streams.engine.nameless import NamelessFound, from_record
 from streams.engine.plan import arithmetic, entry_bytes, in_entries
 from streams.engine.rules import Effective, Rules
 from streams.engine.state import StreamState
@@ -40,6 +41,7 @@ def streams_summary(*, now: datetime) -> StreamsSummary:
         memory=store.read_memory(client),
         rows=_rows(client, found, trims=trims, ids=ids, enforced=is_enforced(totals, now), now=now),
         unmanaged=tuple(stream.name for stream, effective in found if effective.limit is None and _there(stream, now)),
+        nameless=nameless_streams(totals, now),
         producers=store.read_producers(client),
         version=store.read_published(client).version,
         trimmed_entries=totals.trimmed,
@@ -134,6 +136,10 @@ def _shown(stream: Stream, effective: Effective, state: StreamState | store.Stre
 
 def read_enforcement() -> Enforcement:
     return Enforcement.objects.first() or Enforcement()
+
+
+def nameless_streams(totals: Enforcement, now: datetime) -> NamelessFound:
+    return from_record(totals.nameless, within=FOUND_WITHIN, now=now)
 
 
 def is_enforced(totals: Enforcement, now: datetime) -> bool:

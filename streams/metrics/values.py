@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 from streams.engine.abandoned import AbandonedGroup
+from streams.engine.nameless import NamelessFound
 from streams.engine.producers import ProducerSeen, producers_sentence
 from streams.engine.state import GroupState
 from streams.services.trends import UNSEEN, Course
@@ -68,12 +69,14 @@ class StreamRow:
 class StreamsSummary:
     """`version`: revision of the published limits. `trimmed_*`: since install, bytes as the server estimated them.
 
-    `unmanaged`: streams that were found on the server, and that no limit is for.
+    `unmanaged`: streams that were found on the server, and that no limit is for. `nameless`: those whose key no limit
+    can name.
     """
 
     memory: RedisMemory
     rows: tuple[StreamRow, ...]
     unmanaged: tuple[str, ...]
+    nameless: NamelessFound
     producers: tuple[ProducerSeen, ...]
     version: int | None
     trimmed_entries: int

@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import logging
 from datetime import datetime, timedelta
+from typing import Any
 
 from django.db.models import Q
 
 from streams import store
+from streams.engine.nameless import Nameless, as_record, from_record, quoted
 from streams.engine.suggest import Suggestion, suggest_limit
-from streams.models import Stream
-from streams.services.rules import bounded_elsewhere, load_rules, remember, storable
+from streams.models import Enforcement, Stream
+from streams.services.rules import FOUND_WITHIN, bounded_elsewhere, load_rules, remember, storable
 from tradeul_ops.connections import data_redis
 
 STREAMS_KEPT = 20_000
@@ -24,7 +26,7 @@ _cursor = store.ScanCursor()  # where the last run of this process stopped
 
 def discover_streams(*, now: datetime) -> int:
     """Remembers every stream that it comes upon; returns how many were new. Raises StoreError."""
-    client = data_redis()
+    client, began = data_redis(), dict(_cursor.nodes)
     seen = store.scan_streams(client, _cursor, keys=KEYS_PER_RUN) | store.read_known(client)
     found = {name for name in seen if storable(name) and not bounded_elsewhere(name)}
     known = set(Stream.objects.values_list("name", flat=True))
@@ -36,6 +38,8 @@ def discover_streams(*, now: datetime) -> int:
     for start in range(0, len(names := sorted(found)), 1000):
         Stream.objects.filter(name__in=names[start : start + 1000]).update(seen_at=now)
     _forget(now=now)
+    whole = not any((*began.values(), *_cursor.nodes.values()))
+    _note_nameless(client, {name for name in seen if not storable(name)}, whole=whole, now=now)
     return len(new[:room])
 
 
@@ -43,6 +47,23 @@ def _forget(*, now: datetime) -> None:
     unseen = Q(seen_at__lt=now - GONE_AFTER) | Q(seen_at=None, first_seen_at__lt=now - GONE_AFTER)
     gone = Stream.objects.filter(unseen).exclude(name__in=load_rules().exact_streams)
     gone.delete()
+
+
+def _note_nameless(client: Any, names: set[str], *, whole: bool, now: datetime) -> None:
+    """A scan that was not of the whole server takes none off that one of the last scans met."""
+    record = Enforcement.objects.values_list("nameless", flat=True).first() or {}
+    kept = from_record(record, within=FOUND_WITHIN, now=now).longest
+    if not names and not record:
+        return
+    keys = {name.encode("utf-8", "surrogateescape") for name in names}
+    lengths = store.read_lengths(client, list(keys), sized=keys)
+    met = [Nameless(quoted(key), *_length_and_bytes(lengths[key]), now.isoformat()) for key in keys]
+    said = as_record(met, before=() if whole else kept)
+    Enforcement.objects.update_or_create(id=1, defaults={"nameless": said})
+
+
+def _length_and_bytes(said: store.Length | store.StreamError) -> tuple[int | None, int | None]:
+    return (None, None) if isinstance(said, store.StreamError) else (said.length, said.bytes)
 
 
 def suggestion_for(stream: str) -> Suggestion:

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Sequence
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
 from streams.store.answers import answers
 from streams.store.server import Client, StreamError, error_of_one, translated
+
+Key = TypeVar("Key", str, bytes)
 
 
 class Length(NamedTuple):
@@ -17,8 +19,8 @@ class Length(NamedTuple):
 
 
 def read_lengths(
-    client: Client, streams: Sequence[str], *, sized: Collection[str] = ()
-) -> dict[str, Length | StreamError]:
+    client: Client, streams: Sequence[Key], *, sized: Collection[Key] = ()
+) -> dict[Key, Length | StreamError]:
     """All in one round trip; a key that is no stream has its error as value. Raises StoreUnavailable.
 
     Of those `sized` also the bytes, by their five oldest nodes: a microsecond each, and off by as much as entries have
@@ -30,7 +32,7 @@ def read_lengths(
     with translated():
         replies = list(answers(client, [calls]))
     sizes = dict(zip(sized, replies[len(streams) :], strict=True))
-    return {name: _length(name, reply, sizes.get(name)) for name, reply in zip(streams, replies, strict=False)}
+    return {name: _length(str(name), reply, sizes.get(name)) for name, reply in zip(streams, replies, strict=False)}
 
 
 def _length(stream: str, reply: Any, size: Any) -> Length | StreamError:

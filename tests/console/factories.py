@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from snapshots.metrics import SnapshotRow, SnapshotsSummary
-from streams.metrics import Glance, RedisMemory, StreamRow, StreamsOverview, StreamsSummary
+from streams.metrics import Glance, NamelessFound, RedisMemory, StreamRow, StreamsOverview, StreamsSummary
 from timescale.metrics import HypertableRow, HypertablesSummary
 from timescale.store.sizes import Sizes
 from tradeul_ops.console.overview import Overview
@@ -88,6 +88,7 @@ def _of_all() -> dict[str, Any]:
     return {
         "memory": memory(),
         "unmanaged": (),
+        "nameless": NamelessFound(),
         "producers": (),
         "version": 1,
         "trimmed_entries": 48_991,

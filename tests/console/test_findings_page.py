@@ -146,3 +146,9 @@ def test_streams_without_a_limit_are_a_finding(redis: redis_library.Redis) -> No
     many = tuple(f"s{number}" for number in range(5))
     (one,) = judge_and_note(overview(streams=streams(unmanaged=many))).standing
     assert one.finding.text == "5 streams have no limit and grow until they have one: s0, s1, s2 and 2 more."
+
+
+def test_a_finding_says_a_streams_name_once() -> None:
+    rows = (stream_row("a", condition="unknown", why="a is no stream."), stream_row("b", condition="over", why="Full."))
+    found = judge_and_note(overview(streams=streams(*rows))).standing
+    assert {one.finding.text for one in found} == {"a is no stream.", "b: Full."}

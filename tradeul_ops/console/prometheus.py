@@ -35,6 +35,7 @@ METRICS: dict[str, tuple[str, tuple[str, ...]]] = {
     "tradeul_redis_maxmemory_bytes": ("maxmemory of the data server; absent without one", ()),
     "tradeul_streams_count": ("Limited streams by condition: within, attention, over, unknown", ("condition",)),
     "tradeul_unmanaged_streams_count": ("Streams on the server that no limit is for", ()),
+    "tradeul_nameless_streams_count": ("Streams whose key no limit can name; beat never trims them", ()),
     "tradeul_producers_count": ("Producers that said hello within the last seconds", ()),
     "tradeul_stream_entries": (f"Length; the largest {MOST_STREAMS} by bytes, the rest as {OTHER}", ("stream",)),
     "tradeul_stream_bytes": (f"Size; the largest {MOST_STREAMS}, the rest as {OTHER}", ("stream",)),
@@ -109,6 +110,7 @@ class Scrape(Collector):
         for word in ("within", "attention", "over", "unknown"):
             self._add("tradeul_streams_count", sum(row.condition == word for row in seen.rows), word)
         self._add("tradeul_unmanaged_streams_count", len(seen.unmanaged))
+        self._add("tradeul_nameless_streams_count", len(seen.nameless))
         self._add("tradeul_producers_count", len(seen.producers))
         self._add("tradeul_trimmed_entries_total", seen.trimmed_entries)
         self._add("tradeul_trimmed_bytes_total", seen.trimmed_bytes)

@@ -134,6 +134,24 @@ ENTRIES = (
         ),
     ),
     Entry(
+        "streams/nameless",
+        _("Streams that no limit can name"),
+        _("Beat never trims them: nothing bounds one that its producer does not bound."),
+        (
+            (
+                _("A service made the key from bytes that are no UTF-8 text, or from nothing."),
+                _(
+                    "Mend the service. Streams lists each as redis-cli takes it at its prompt: RENAME gives it a name, "
+                    "and then a limit is for it; XTRIM and DEL act at once."
+                ),
+            ),
+            (
+                _("The key is longer than 512 characters, or holds a NUL."),
+                _("A shorter one, in the service; until then XTRIM by hand."),
+            ),
+        ),
+    ),
+    Entry(
         "streams/unmanaged",
         _("Streams without a limit"),
         _("They grow until they have one."),

@@ -6,9 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from django.urls import reverse
-from django.utils.translation import gettext
+from django.utils.translation import gettext, ngettext
 
 from snapshots.engine.names import is_chain
+from streams.metrics import NamelessFound
 from tradeul_ops.console.overview import Overview
 from tradeul_ops.console.panels import Panel, Value
 from tradeul_ops.console.runbook import entry_of
@@ -163,7 +164,7 @@ def _streams(overview: Overview) -> Iterator[Finding]:
         return
     for row in (row for row in streams.glances if row.condition != "within"):
         link, key = reverse("streams:stream", args=[row.stream]), f"streams/of/{row.stream}"
-        text = f"{row.stream}: {row.why}"
+        text = row.why if row.why.startswith(f"{row.stream} ") else f"{row.stream}: {row.why}"
         if row.enabled:
             action = gettext("See who holds it") if row.held_by else gettext("Look at the stream")
             yield Finding(key, row.condition, text, link, action)
@@ -177,6 +178,8 @@ def _streams(overview: Overview) -> Iterator[Finding]:
         yield Finding(key, "attention", group.sentence(streams.read_at), link, action)
     if unmanaged := [name for name in streams.unmanaged if not is_chain(name)]:
         yield _unmanaged(unmanaged)
+    if streams.nameless:
+        yield _nameless(streams.nameless)
 
 
 def _unmanaged(names: Sequence[str]) -> Finding:
@@ -190,6 +193,26 @@ def _unmanaged(names: Sequence[str]) -> Finding:
         number=len(names), names=", ".join(names[:NAMED]), more=more
     )
     return Finding("streams/unmanaged", "attention", text, reverse("producers"), gettext("Give them limits"))
+
+
+def _nameless(found: NamelessFound) -> Finding:
+    number, named = len(found), [f"{one.key} ({_entries(one.length)})" for one in found.longest[:NAMED]]
+    more = gettext(" and {number} more").format(number=f"{number - NAMED:,}") if number > NAMED else ""
+    said = ngettext(
+        "{number} stream has a key that no limit can name, and beat never trims it: {names}{more}.",
+        "{number} streams have keys that no limit can name, and beat never trims them: {names}{more}.",
+        number,
+    )
+    text = said.format(number=f"{number:,}", names=", ".join(named), more=more)
+    return Finding("streams/nameless", "attention", text, reverse("streams:list") + "#nameless", gettext("See how"))
+
+
+def _entries(length: int | None) -> str:
+    return (
+        gettext("length unknown")
+        if length is None
+        else ngettext("{length} entry", "{length} entries", length).format(length=f"{length:,}")
+    )
 
 
 def _snapshots(overview: Overview) -> Iterator[Finding]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 import sys
 from argparse import ArgumentParser
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -82,12 +83,15 @@ class Command(BaseCommand):
         if json:
             streams = [printing.row_fields(row) for row in summary.rows]
             said = {"read_at": summary.read_at, "streams": streams, "unmanaged": summary.unmanaged}
+            said |= {"nameless": asdict(summary.nameless)}
             self.stdout.write(printing.as_json(said))
         else:
             self.stdout.write(printing.table(summary.rows) if summary.rows else "No stream has a limit.")
             if summary.unmanaged:
                 self._say(printing.unmanaged_sentence(summary.unmanaged))
-        return not summary.unmanaged and all(row.condition == "within" for row in summary.rows)
+            if summary.nameless:
+                self._say(printing.nameless_sentence(summary.nameless))
+        return not (summary.unmanaged or summary.nameless) and all(row.condition == "within" for row in summary.rows)
 
     def plan_trims(self, *, streams: Sequence[str], json: bool, **_: Any) -> bool:
         return self._print_plan(plan_limits(named=limited_streams(named=streams, switched_off=True)), json=json)
