@@ -112,7 +112,7 @@ def redis(redis_url: str, settings) -> Iterator[redis_library.Redis]:
         bounded = (
             key in UNBOUNDED_BY_DESIGN
             or key.startswith(b"test:")
-            or client.ttl(key) > 0
+            or client.pttl(key) != -1  # it expires, or has just done so
             or client.type(key) == b"stream"
         )
         assert bounded, f"{key!r} is neither a stream nor expiring, and on no list of keys that may stay"

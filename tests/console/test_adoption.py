@@ -98,10 +98,10 @@ def test_entries_are_found_by_id_and_by_time(ana: Client, redis: Redis) -> None:
     """“At or before”: an id itself, and for a time the whole of its second."""
     middle = timezone.now() - timedelta(minutes=5)
     text = ana.get("/streams/of/trades", {"at": f"{middle:%Y-%m-%d %H:%M:%S}"}).content.decode()
-    first = re.search(r"<li><p><code>(\d+)-0</code>", text)
+    first = re.search(r"<summary><code>(\d+)-0</code>", text)
     assert first and int(middle.timestamp()) * 1000 + 900 <= int(first[1]) < int(middle.timestamp() + 1) * 1000
     text = ana.get("/streams/of/trades", {"at": f"{first[1]}-0"}).content.decode()
-    assert f"<li><p><code>{first[1]}-0</code>" in text
+    assert f"<summary><code>{first[1]}-0</code>" in text
     assert re.search(r"after=\d+-0#entries", text)  # from here on to the newer ones
 
 
