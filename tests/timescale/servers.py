@@ -81,8 +81,12 @@ class RootedPostgresServer(PostgresServer):
 
 
 @contextmanager
-def new_database(url: str, *, template: str = "template1") -> Iterator[str]:
-    """A database of its own, gone afterwards. `template`: another one's name, that nobody is connected to."""
+def new_database(url: str, *, template: str = "template0") -> Iterator[str]:
+    """A database of its own, gone afterwards. `template`: another one's name, that nobody is connected to.
+
+    template0, for nobody can connect to it: TimescaleDB's launcher looks into each other one for its extension, and a
+    database cannot be copied in that moment.
+    """
     name = f"timescale_{uuid4().hex[:12]}"
     with psycopg.connect(url, autocommit=True) as db:
         db.execute(f"CREATE DATABASE {name} TEMPLATE {template}")

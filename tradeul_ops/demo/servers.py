@@ -220,7 +220,8 @@ class PostgresServer(_Server):
         try:
             with psycopg.connect(self.url_of("postgres"), connect_timeout=2, autocommit=True) as db:
                 if not db.execute("SELECT 1 FROM pg_database WHERE datname = %s", [DATABASE]).fetchone():
-                    db.execute(f"CREATE DATABASE {DATABASE}")
+                    # template0: TimescaleDB's launcher may be looking into template1, which cannot be copied then.
+                    db.execute(f"CREATE DATABASE {DATABASE} TEMPLATE template0")
                 return True
         except psycopg.OperationalError:
             return False
