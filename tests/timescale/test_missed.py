@@ -5,7 +5,10 @@ from __future__ import annotations
 from datetime import timedelta
 
 import pytest
+from django.contrib.auth.models import User
 from django.db import connection
+from django.test import Client
+from django.urls import reverse
 from django.utils import timezone
 
 from tests.timescale.factories import DAY, HOUR, at, copy_scans, scan
@@ -13,6 +16,7 @@ from tests.timescale.standing import ask
 from timescale import services, tasks
 from timescale.engine.refreshing import Missed, Window, late_window
 from timescale.metrics import hypertables_summary
+from timescale.metrics.summary import AggregateRow
 from timescale.services.adoption import upgrade
 from timescale.store import catalog
 
@@ -51,7 +55,12 @@ def test_a_late_window_is_read_only_where_it_can_but_add(rows, held, alone, star
 
 def missed() -> list[tuple[str, Window]]:
     found = services.plan_missed(catalog.read_catalog(connection), now=timezone.now())
-    return [(one.view, one.window) for one in found]
+    return [(one.view, one.window) for one in found.readable]
+
+
+def minutes() -> AggregateRow:
+    [row] = [row for row in hypertables_summary(now=timezone.now()).aggregates if row.view == "scan_results_1min"]
+    return row
 
 
 def materialized(since, until) -> list[tuple]:
@@ -78,9 +87,8 @@ def test_a_backfill_outlives_the_rows_it_brought(own_community):
     copy_scans(scan(late + n * timedelta(seconds=10), "LATE") for n in range(12))
     chunk = late.replace(minute=0)  # never read before: all of it
     assert missed() == [("scan_results_1min", Window(chunk, chunk + HOUR))]
-    [row] = [row for row in hypertables_summary(now=timezone.now()).aggregates if row.view == "scan_results_1min"]
-    assert row.condition == "attention"
-    assert f"has not read what came late, from {chunk:%Y-%m-%d %H:%M} UTC on" in row.why
+    assert minutes().condition == "attention"
+    assert f"has not read what came late, from {chunk:%Y-%m-%d %H:%M} UTC on" in minutes().why
 
     [done] = services.refresh_missed(now=timezone.now())
     assert done.window == Window(chunk, chunk + HOUR)
@@ -102,6 +110,14 @@ def test_a_backfill_outlives_the_rows_it_brought(own_community):
     assert missed() == []
     assert services.refresh_missed(now=timezone.now()) == ()
     assert materialized(late, late + HOUR) == buckets
+    # It stays unread, and the page says in which hour.
+    assert minutes().held_back == (Window(chunk, chunk + HOUR),)
+    assert f"but for rows that came late, from {chunk:%Y-%m-%d %H:%M} UTC on" in minutes().why
+    looker = Client()
+    looker.force_login(User.objects.create_superuser("ana"))
+    page = looker.get(reverse("hypertables:aggregate", args=[minutes().policy_id])).content.decode()
+    assert "Rows came late and stay unread" in page
+    assert f"<li>{chunk:%m-%d} {chunk:%H:%M:%S}" in page
 
 
 @pytest.mark.community
@@ -133,4 +149,5 @@ def test_what_a_job_that_stood_still_left_is_read(own_community):
 def test_plain_views_miss_nothing(database, edition):
     copy_scans([scan(timezone.now() - 2 * DAY)])
     found = services.plan_missed(catalog.read_catalog(connection), now=timezone.now())
-    assert bool(found) is (edition == "community")
+    assert bool(found.readable) is (edition == "community")
+    assert found.held_back == ()

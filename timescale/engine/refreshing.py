@@ -38,6 +38,14 @@ class Missed:
         return not self.held or (not self.alone and (kept_since is None or self.window.start >= kept_since))
 
 
+@dataclass(frozen=True)
+class Late:
+    """What no policy reaches any more, oldest first: what a refresh can only add to, and what it would spoil."""
+
+    readable: tuple[Missed, ...] = ()
+    held_back: tuple[Missed, ...] = ()
+
+
 def late_window(low: datetime, high: datetime, *, width: timedelta, before: datetime) -> Window | None:
     """The whole buckets of what changed from `low` to `high`, as far as a policy doesn't reach them; None: it does."""
     start, end = bucket_of(low, width), bucket_of(high, width) + width

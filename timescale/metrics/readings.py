@@ -18,7 +18,7 @@ from timescale.engine.drift import Aspect, Kind
 from timescale.engine.edition import Edition
 from timescale.engine.grace import Grace
 from timescale.engine.growth import per_day
-from timescale.engine.refreshing import Missed
+from timescale.engine.refreshing import Late
 from timescale.models import AggregatePolicy, AppliedSetting, HypertablePolicy, RetentionRun, TableAction, TableSample
 from timescale.store import catalog
 from timescale.store.catalog import Catalog
@@ -28,7 +28,7 @@ from timescale.store.jobs import read_background_workers
 from timescale.store.sizes import Ages, Sizes, measure, plan_for_reading, read_ages, read_first_since, read_watermarks
 
 GROWTH_OVER = timedelta(days=1)
-MISSED_LOOKED_AT = 10  # a page says since when; the task looks at all
+LATE_LOOKED_AT = 10  # a page says since when; the task looks at all
 Value = TypeVar("Value")
 
 
@@ -45,7 +45,7 @@ class Readings:
     growth: dict[str, float | None]
     watermarks: dict[str, datetime | None]
     unread: dict[str, datetime | None]  # of the aggregates that may be behind: the source's first row beyond them
-    missed: dict[str, tuple[Missed, ...]]  # what no policy reaches any more, oldest first
+    late: Late  # what no policy reaches any more
     backlog: dict[str, int]
     graces: dict[str, Grace]
     applied: dict[tuple[str, str], AppliedSetting]
@@ -86,7 +86,7 @@ def _read_everything(*, now: datetime) -> Readings:
         unread=_unread(
             seen, views, marks, ages=ages, columns={row.table_name: row.time_column for row in tables}, now=now
         ),
-        missed=_missed(_or((), lambda: services.plan_missed(seen, now=now, limit=MISSED_LOOKED_AT))),
+        late=_or(Late(), lambda: services.plan_missed(seen, now=now, limit=LATE_LOOKED_AT)),
         backlog=_or({}, lambda: read_backlog(connection, _compressed_before(tables, now=now))) if community else {},
         graces=services.read_graces(now=now),
         applied={(row.relation, row.kind): row for row in applied},
@@ -149,10 +149,6 @@ def _unread(
             relation = source.materialization if source else f'"{wanted.source}"'
             asked[wanted.view] = relation, "bucket" if source else columns[wanted.source], since
     return _or({}, lambda: read_first_since(connection, asked)) if asked else {}
-
-
-def _missed(found: tuple[Missed, ...]) -> dict[str, tuple[Missed, ...]]:
-    return {view: tuple(one for one in found if one.view == view) for view in {one.view for one in found}}
 
 
 def _or(instead: Value, read: Callable[[], Value]) -> Value:

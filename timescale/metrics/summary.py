@@ -17,6 +17,7 @@ from timescale.engine.durations import spell
 from timescale.engine.edition import Edition
 from timescale.engine.grace import Grace
 from timescale.engine.policies import JOB, LONGEST, WantedTable, enforced_by
+from timescale.engine.refreshing import Window
 from timescale.metrics.readings import Readings, applied_at, read_everything
 from timescale.models import AggregatePolicy, HypertablePolicy, RetentionRun, TableAction
 from timescale.store.sizes import Sizes
@@ -71,6 +72,7 @@ class AggregateRow:
     diagnoses: tuple[Diagnosis, ...]
     grace: Grace | None
     action: TableAction | None
+    held_back: tuple[Window, ...]  # what came late and stays unread: the source has no more than a part of those hours
 
 
 @dataclass(frozen=True)
@@ -203,11 +205,12 @@ def aggregate_row(policy: AggregatePolicy, read: Readings) -> AggregateRow:
     remarks += [f"Job {one.job.job_id}: {one.text}" for one in diagnoses if one.word != "within"]
     if late is not None:
         remarks.append(f"{spell(late)} behind of what {wanted.source} has.")
-    if missed := read.missed.get(name):
+    if missed := [one.window for one in read.late.readable if one.view == name]:
         remarks.append(
-            f"It has not read what came late, from {missed[0].window.start:%Y-%m-%d %H:%M} UTC on, further back than "
+            f"It has not read what came late, from {missed[0].start:%Y-%m-%d %H:%M} UTC on, further back than "
             "its policy looks. Beat refreshes it within minutes; by hand: refresh that window."
         )
+    held_back = tuple(one.window for one in read.late.held_back if one.view == name)
     return AggregateRow(
         policy_id=policy.pk,
         view=name,
@@ -220,11 +223,23 @@ def aggregate_row(policy: AggregatePolicy, read: Readings) -> AggregateRow:
         refreshed_to=mark,
         behind=late,
         condition="attention" if remarks else "within",
-        why=" ".join(remarks) or ("It has what its source has." if kind == "continuous aggregate" else "A plain view."),
+        why=" ".join(remarks) or _all_is_well(kind, held_back),
         differences=differences,
         diagnoses=diagnoses,
         grace=read.graces.get(name),
         action=read.open_actions.get(name),
+        held_back=held_back,
+    )
+
+
+def _all_is_well(kind: str, held_back: Sequence[Window]) -> str:
+    if kind == "plain view":
+        return "A plain view."
+    if not held_back:
+        return "It has what its source has."
+    return (
+        f"It has what its source has, but for rows that came late, from {held_back[0].start:%Y-%m-%d %H:%M} UTC on: "
+        "its source has no more than a part of those hours, and the aggregate keeps what it read of the whole."
     )
 
 

@@ -76,7 +76,7 @@ def _read_unread(*, now: datetime) -> frozenset[str]:
     try:
         with transaction.atomic():
             plan_for_reading(connection)
-            missed = plan_missed(catalog.read_catalog(connection), now=now)
+            missed = plan_missed(catalog.read_catalog(connection), now=now).readable
     except ServerAway:
         raise
     except TimescaleError as error:

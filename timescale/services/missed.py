@@ -14,7 +14,7 @@ from django.db import connection, transaction
 
 from timescale.engine.edition import Edition
 from timescale.engine.policies import WantedView
-from timescale.engine.refreshing import Missed, late_window
+from timescale.engine.refreshing import Late, Missed, late_window
 from timescale.models import AggregatePolicy, HypertablePolicy
 from timescale.store import actions, aggregates, catalog
 from timescale.store.errors import ServerAway, TimescaleError
@@ -28,21 +28,20 @@ REFRESH_LIMIT = timedelta(minutes=5)  # of what one chunk holds
 logger = logging.getLogger(__name__)
 
 
-def plan_missed(seen: catalog.Catalog, *, now: datetime, limit: int = CHUNKS_LOOKED_AT) -> tuple[Missed, ...]:
-    """What lies before the reach of the policies, changed since it was read, and can be read without a loss.
+def plan_missed(seen: catalog.Catalog, *, now: datetime, limit: int = CHUNKS_LOOKED_AT) -> Late:
+    """What lies before the reach of the policies and changed since it was read: a chunk of the source each.
 
-    A chunk of the source each, oldest first. Nothing on editions whose aggregates are plain views: those hold nothing.
-    Raises TimescaleError.
+    Nothing on editions whose aggregates are plain views: those hold nothing. Raises TimescaleError.
     """
     if seen.edition is not Edition.COMMUNITY:
-        return ()
+        return Late()
     views = {
         row.view_name: row.wanted()
         for row in AggregatePolicy.objects.all()
         if row.view_name in seen.views and seen.views[row.view_name].continuous
     }
     if not views:
-        return ()
+        return Late()
     before = {view: now - wanted.start_offset for view, wanted in views.items()}
     columns = dict(HypertablePolicy.objects.values_list("table_name", "time_column"))
     asked = []
@@ -55,8 +54,12 @@ def plan_missed(seen: catalog.Catalog, *, now: datetime, limit: int = CHUNKS_LOO
         relation = source.materialization if source else f'"{wanted.source}"'
         column = "bucket" if source else columns[wanted.source]
         asked.append((view, seen.views[view].materialization, relation, column, wanted.bucket_width, window))
-    found = aggregates.read_missed(connection, asked)
-    return tuple(one for one in found if one.safe(kept_since=_kept_since(views[one.view], now=now)))
+    found = [one for one in aggregates.read_missed(connection, asked) if one.rows]
+    safe = [one.safe(kept_since=_kept_since(views[one.view], now=now)) for one in found]
+    return Late(
+        readable=tuple(one for one, can in zip(found, safe, strict=True) if can),
+        held_back=tuple(one for one, can in zip(found, safe, strict=True) if not can),
+    )
 
 
 def refresh_missed(*, now: datetime, budget: timedelta = MISSED_BUDGET) -> tuple[Missed, ...]:
@@ -68,7 +71,7 @@ def refresh_missed(*, now: datetime, budget: timedelta = MISSED_BUDGET) -> tuple
         until = time.monotonic() + budget.total_seconds()
         with transaction.atomic():
             plan_for_reading(connection)
-            planned = plan_missed(catalog.read_catalog(connection), now=now)
+            planned = plan_missed(catalog.read_catalog(connection), now=now).readable
         for one in planned:
             if time.monotonic() > until:
                 break
