@@ -16,9 +16,9 @@ def symbols_digest(symbols: Iterable[str | None]) -> int:
     return crc32(utf16("".join(["-\n" if symbol is None else f"+{symbol}\n" for symbol in symbols])))
 
 
-def column_digest(numbers: memoryview, *, others: Iterable[str]) -> int:
-    """`others`: the lines of the cells that are no numbers."""
-    return crc32(utf16("".join(others)), crc32(numbers))
+def column_digest(numbers: memoryview, *, others: bytes) -> int:
+    """`others`: the lines of the cells that are no numbers, as UTF-16LE."""
+    return crc32(others, crc32(numbers))
 
 
 def checksum(symbols: int, *, columns: Mapping[str, int]) -> str:

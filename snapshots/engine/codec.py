@@ -12,8 +12,9 @@ import orjson
 import zstandard
 
 from snapshots.engine import differences, wire
-from snapshots.engine.column import ABSENT, Column, Rows
-from snapshots.engine.delta import Changes, Delta, taken, touched
+from snapshots.engine.arrays import Rows
+from snapshots.engine.column import ABSENT, Column
+from snapshots.engine.delta import Changes, Delta, taken
 from snapshots.engine.errors import DocumentUnreadable, Unpublishable
 from snapshots.engine.state import State, check_size
 from snapshots.engine.weight import MAX_PARSED_BYTES, is_too_heavy
@@ -190,7 +191,7 @@ def _groups(delta: Delta, state: State) -> list[dict[str, Any]]:
 
     for name, (rows, cells) in delta.changes.items():
         absent = cells.kinds == ABSENT
-        if absent.any():
+        if not cells.only_numbers and absent.any():
             group(rows[absent]).setdefault("missing", []).append(name)
             rows, cells = rows[~absent], cells.take(np.flatnonzero(~absent))
         if len(rows):
@@ -226,8 +227,7 @@ def _delta(body: dict[str, Any], state: State) -> Delta:
     added = _state(body["add"]) if "add" in body else State()
     if not state.row_of.keys().isdisjoint(added.row_of):
         raise DocumentUnreadable("a symbol is added that is there already.")
-    updated = int(np.count_nonzero(touched(changes, len(state.symbols))))
-    return Delta(removed=removed.tolist(), added=added, changes=changes, updated=updated)
+    return Delta(removed=removed.tolist(), added=added, changes=changes)
 
 
 def _joined(parts: list[tuple[Rows, Column]]) -> tuple[Rows, Column]:

@@ -6,21 +6,17 @@ once they are made.
 
 from __future__ import annotations
 
-import struct
 from array import array
 from collections.abc import Sequence
 from functools import cached_property
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from snapshots.engine.arrays import Doubles, Mask, Rows, doubles_of, python_numbers
 from snapshots.engine.cells import MISSING, SAFE, Cell, Json, integer_of
-from snapshots.engine.checksum import column_digest
-
-Rows: TypeAlias = npt.NDArray[np.int64]
-Mask: TypeAlias = npt.NDArray[np.bool_]
-Doubles: TypeAlias = npt.NDArray[np.float64]
+from snapshots.engine.checksum import column_digest, utf16
 
 # Kinds of cells. BIG is an integer beyond ±SAFE that 64 bits hold; JSON is everything that `Json` is, but these two.
 NUMBER, NULL, ABSENT, BIG, TEXT, JSON = range(6)
@@ -69,7 +65,16 @@ class Column:
     def of_doubles(cls, numbers: Doubles) -> Column:
         """None of them infinite; NaN stands for null."""
         nulls = np.isnan(numbers)
-        return cls(np.where(nulls, 0.0, numbers + 0.0).view(np.int64), nulls.astype(np.uint8))  # −0 becomes 0
+        if not nulls.any():
+            return cls.of_bits((numbers + 0.0).view(np.int64))  # −0 becomes 0
+        return cls(np.where(nulls, 0.0, numbers + 0.0).view(np.int64), nulls.astype(np.uint8))
+
+    @classmethod
+    def of_bits(cls, bits: npt.NDArray[np.int64]) -> Column:
+        """Of numbers only, none of them −0."""
+        column = cls(bits, np.zeros(len(bits), np.uint8))
+        column.only_numbers = True
+        return column
 
     @classmethod
     def of_strings(cls, strings: list[str | None]) -> Column:
@@ -102,7 +107,7 @@ class Column:
     def __repr__(self) -> str:
         return f"Column({self.cells()!r})"
 
-    @property
+    @cached_property
     def only_numbers(self) -> bool:
         return not self.kinds.any()
 
@@ -114,8 +119,9 @@ class Column:
     @property
     def doubles(self) -> Doubles:
         """The numbers, 0 in other rows."""
-        bits = np.where(self.kinds == BIG, 0, self.bits) if (self.kinds == BIG).any() else self.bits
-        return bits.view(np.float64)
+        if self.only_numbers or not (big := self.kinds == BIG).any():
+            return self.bits.view(np.float64)
+        return np.where(big, 0, self.bits).view(np.float64)
 
     @property
     def estimates(self) -> Doubles:
@@ -140,27 +146,36 @@ class Column:
         return found
 
     def take(self, rows: Rows) -> Column:
+        if self.only_numbers:
+            return Column.of_bits(self.bits[rows])
         return Column(self.bits[rows], self.kinds[rows], None if self.texts is None else self.texts[rows])
 
     def differs(self, other: Column) -> Mask:
         """Of each row of two columns of one length."""
-        found: Mask = (self.bits != other.bits) | (self.kinds != other.kinds)
+        found: Mask = self.bits != other.bits
+        if not (self.only_numbers and other.only_numbers):
+            found |= self.kinds != other.kinds
         if self.texts is not None and other.texts is not None:
             found |= self.texts != other.texts
         return found
 
     def replaced(self, rows: Rows, by: Column) -> Column:
         """Another column: `by` in these rows."""
-        bits, kinds, texts = self.bits.copy(), self.kinds.copy(), self.texts
-        bits[rows], kinds[rows] = by.bits, by.kinds
+        bits = self.bits.copy()
+        bits[rows] = by.bits
+        if self.only_numbers and by.only_numbers:
+            return Column.of_bits(bits)
+        kinds, texts = self.kinds.copy(), self.texts
+        kinds[rows] = by.kinds
         if texts is not None or by.texts is not None:
             texts = np.full(len(self), None, object) if texts is None else texts.copy()
             texts[rows] = by.texts
         new = Column(bits, kinds, texts)
-        if "_lines" in self.__dict__ and not new.only_numbers:
-            lines = self._lines.copy()
-            lines[rows] = by._lines_of(rows)
-            new.__dict__["_lines"] = lines
+        if by.only_numbers and not self.kinds[rows].any():
+            new.__dict__ |= {name: self.__dict__[name] for name in ("_lines", "_text") if name in self.__dict__}
+        elif "_lines" in self.__dict__:
+            new._lines = self._lines.copy()
+            new._lines[rows] = by._lines_of(rows)
         return new
 
     def joined(self, *others: Column) -> Column:
@@ -179,7 +194,11 @@ class Column:
     def digest(self) -> int:
         """For the checksum, which checksum.py defines."""
         numbers = self.doubles.astype("<f8", copy=False).data
-        return column_digest(numbers, others=() if self.only_numbers else self._lines.tolist())
+        return column_digest(numbers, others=b"" if self.only_numbers else self._text)
+
+    @cached_property
+    def _text(self) -> bytes:
+        return utf16("".join(self._lines.tolist()))
 
     @cached_property
     def _lines(self) -> npt.NDArray[np.object_]:
@@ -202,38 +221,9 @@ class Column:
         return lines
 
 
-def doubles_of(numbers: Sequence[Any]) -> Doubles:
-    """Raises TypeError for what is no number, OverflowError for an integer beyond all doubles."""
-    return np.frombuffer(_packed(numbers, "d"), np.float64)
-
-
-def integers_of(numbers: Sequence[Any]) -> npt.NDArray[np.int64]:
-    """Raises TypeError for what is no integer of 64 bits."""
-    return np.frombuffer(_packed(numbers, "q"), np.int64)
-
-
-def _packed(numbers: Sequence[Any], code: str) -> bytes:
-    """As `array` does it, in a quarter of the time."""
-    try:
-        return struct.pack(f"{len(numbers)}{code}", *numbers)
-    except struct.error as error:
-        raise TypeError(str(error)) from None
-
-
 def _texts(texts: dict[int, str], size: int) -> npt.NDArray[np.object_] | None:
     if not texts:
         return None
     found = np.full(size, None, object)
     found[list(texts)] = list(texts.values())
-    return found
-
-
-def python_numbers(doubles: Doubles) -> list[Any]:
-    """Whole ones up to ±SAFE as int."""
-    whole = (doubles == np.rint(doubles)) & (np.abs(doubles) <= SAFE)
-    found: list[Any] = (doubles.astype(np.int64) if whole.all() else doubles).tolist()
-    if whole.all():
-        return found
-    for at in np.flatnonzero(whole).tolist():
-        found[at] = int(found[at])
     return found

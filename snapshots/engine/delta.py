@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 from typing import TypeAlias
 
 import numpy as np
 
-from snapshots.engine.column import ABSENT, Column, Mask, Rows
+from snapshots.engine.arrays import Mask, Rows
+from snapshots.engine.column import ABSENT, Column
 from snapshots.engine.state import REMOVED_KIND, State, check_size
 from snapshots.engine.thresholds import EXACT, Thresholds
 
@@ -22,8 +24,13 @@ class Delta:
     removed: list[int] = field(default_factory=list)
     added: State = field(default_factory=State)
     changes: Changes = field(default_factory=dict)
-    updated: int = 0  # tickers with a changed cell
     held: list[int] = field(default_factory=list)  # rows whose changes wait for more
+
+    @cached_property
+    def updated(self) -> int:
+        """Tickers with a changed cell."""
+        size = max((int(rows.max()) + 1 for rows, _ in self.changes.values() if len(rows)), default=0)
+        return int(np.count_nonzero(touched(self.changes, size)))
 
     def new_fields(self, state: State) -> list[str]:
         """Fields that `state` has no column for."""
@@ -38,19 +45,18 @@ def diff(state: State, *, upserts: State, removals: Iterable[str] = (), threshol
     rows = known[ats]
     changes: Changes = {}
     for name in {**state.columns, **upserts.columns} if len(rows) else ():
-        new = taken(upserts, name, ats)
-        unequal = taken(state, name, rows).differs(new)
+        new = upserts.columns.get(name) or Column.filled(len(known), ABSENT)
+        # As upserts order them, new symbols compared with any row: only what changed is worth to be put in order.
+        unequal = taken(state, name, known).differs(new)[ats]
         if unequal.any():
-            changes[name] = rows[unequal], new.take(np.flatnonzero(unequal))
-    size = len(state.symbols)
-    held = np.zeros(size, dtype=bool) if thresholds.exact else _held(changes, state, thresholds)
+            changes[name] = rows[unequal], new.take(ats[unequal])
+    held = np.zeros(len(state.symbols), dtype=bool) if thresholds.exact else _held(changes, state, thresholds)
     if held.any():
         changes = {name: kept for name, change in changes.items() if len((kept := _without(held, *change))[0])}
     return Delta(
         removed=sorted(row_of[symbol] for symbol in set(removals) if symbol in row_of),
         added=_added(upserts, np.flatnonzero(known < 0)),
         changes=changes,
-        updated=int(np.count_nonzero(touched(changes, size))),
         held=np.flatnonzero(held).tolist(),
     )
 

@@ -11,8 +11,9 @@ from typing import Any
 import numpy as np
 
 from snapshots.engine import wire
+from snapshots.engine.arrays import Doubles, Mask, Rows, doubles_of, integers_of
 from snapshots.engine.cells import SAFE, Cell, cell_of_integer, integer_of
-from snapshots.engine.column import BIG, INT64, NUMBER, Column, Doubles, Mask, Rows, doubles_of, integers_of
+from snapshots.engine.column import BIG, INT64, NUMBER, Column
 from snapshots.engine.errors import DocumentUnreadable
 
 MAX_DECIMALS = 8
@@ -22,7 +23,8 @@ SAMPLE = 64
 
 def to_wire(old: Column, *, new: Column) -> wire.Wire:
     """Differences where most cells are exactly decimal, else `new` as a column. No cell of `new` is ABSENT."""
-    if (BIG in old.kinds) or (BIG in new.kinds):
+    plain = old.only_numbers and new.only_numbers
+    if not plain and (BIG in old.kinds or BIG in new.kinds):
         d, exact, steps = 0, *_whole_steps(old, new)
     else:
         numbers = (old.kinds == NUMBER) & (new.kinds == NUMBER)
@@ -120,14 +122,14 @@ def _moved(old: Column, v: list[int], d: int) -> Column:
         whole = old.only_numbers and bool((numbers == np.rint(numbers)).all())
         if not whole or np.abs(found := numbers + doubles_of(v)).max() > SAFE:
             return _moved_whole(old, v)
-        return Column.of_doubles(found)
+        return Column.of_bits(found.view(np.int64))
     if not old.only_numbers:
         raise DocumentUnreadable("a difference to a cell that is no number.")
     with np.errstate(over="ignore", invalid="ignore"):
         found = (_scaled(numbers, d) + doubles_of(v)) / 10.0**d
     if not np.isfinite(found).all():
         raise DocumentUnreadable("a number beyond all doubles.")
-    return Column.of_doubles(found)
+    return Column.of_bits(found.view(np.int64))  # no −0: x + 0.0 is none
 
 
 def _moved_whole(old: Column, v: Sequence[int]) -> Column:

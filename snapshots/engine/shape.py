@@ -14,8 +14,8 @@ import msgspec
 import numpy as np
 import numpy.typing as npt
 
+from snapshots.engine.arrays import doubles_of, integers_of
 from snapshots.engine.cells import SAFE, name_under
-from snapshots.engine.column import doubles_of, integers_of
 
 MOST_KEYS = 1_000  # of records that are given a shape
 MISFITS = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)

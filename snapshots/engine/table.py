@@ -16,8 +16,9 @@ from typing import Any, TypeAlias
 import numpy as np
 import numpy.typing as npt
 
+from snapshots.engine.arrays import Doubles, doubles_of, integers_of
 from snapshots.engine.cells import FALSE, MISSING, SAFE, TRUE, Cell, Json, Record, cell_of, flatten, name_under
-from snapshots.engine.column import ABSENT, Column, Doubles, doubles_of, integers_of
+from snapshots.engine.column import ABSENT, Column
 from snapshots.engine.errors import Unpublishable
 from snapshots.engine.shape import Values
 from snapshots.engine.state import State, check_width, from_flat

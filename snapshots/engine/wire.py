@@ -14,6 +14,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
+from snapshots.engine.arrays import Rows, integers_of, python_numbers
 from snapshots.engine.cells import (
     EMPTY_OBJECT,
     FALSE,
@@ -32,9 +33,6 @@ from snapshots.engine.column import (
     JSON,
     NUMBER,
     Column,
-    Rows,
-    integers_of,
-    python_numbers,
 )
 from snapshots.engine.errors import DocumentUnreadable
 

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 import logging
-import marshal
 import secrets
 import time
 from collections.abc import Callable, Generator, Mapping
@@ -12,18 +10,15 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any, TypeAlias
 
-import orjson
-
 from snapshots.engine.build import Build, encode, prepare
 from snapshots.engine.cells import Record
 from snapshots.engine.chain import Published
 from snapshots.engine.codec import MAGIC
-from snapshots.engine.errors import Unpublishable
 from snapshots.engine.names import keys_of
 from snapshots.engine.plan import Break, Cause, Options, break_of
 from snapshots.engine.policies import POLICIES_KEY, Policy, WireError, from_wire
-from snapshots.engine.table import tabulate
 from snapshots.engine.thresholds import EXACT, guide
+from snapshots.publisher._records import changed_of, json_bytes
 from snapshots.publisher._write import Terms
 from snapshots.publisher.errors import ChainMoved
 
@@ -95,16 +90,13 @@ class Author:
 
     def build(self, snapshot: Mapping[str, Record], *, force_full: bool = False) -> Build:
         """Raises Unpublishable, naming symbol and field; nothing is published then."""
-        self._raw_after, changed = self._look(snapshot)
-        records, refused = tabulate(changed)
-        if refused:
-            raise Unpublishable(next(iter(refused.values())))
+        changed, self._raw_after = changed_of(snapshot, raw_before=self._raw)
         known = self.published.state.row_of if self.published else {}
         prepared = prepare(
             self.published,
             name=self.name,
             new_epoch=secrets.token_hex(8),
-            upserts=records,
+            upserts=changed,
             removals=[symbol for symbol in known if symbol not in snapshot],
             now_ms=int(self.clock() * 1000),
             options=self.policy.options,
@@ -113,25 +105,6 @@ class Author:
             forced=force_full,
         )
         return encode(prepared, options=self.policy.options, full_bytes=self.last_full_bytes)
-
-    def _look(self, snapshot: Mapping[str, Record]) -> tuple[dict[str, bytes], dict[str, Record]]:
-        """The records as bytes, and those whose bytes are not behind what is published.
-
-        Callers change their dicts in place, so what they said last has to be copied. Of all that Python has, marshal
-        does it fastest, and exactly: NaN is not null to it. What it can't write, as numbers of a class of their own, is
-        looked at each time.
-        """
-        raw: dict[str, bytes] = {}
-        changed: dict[str, Record] = {}
-        for symbol, record in snapshot.items():
-            try:
-                raw[symbol] = text = marshal.dumps(record, 2)  # type: ignore[arg-type]  # ValueError says it can't
-            except ValueError:
-                changed[symbol] = record
-            else:
-                if self._raw.get(symbol) != text:
-                    changed[symbol] = record
-        return raw, changed
 
     def confirm(self, build: Build, snapshot: Mapping[str, Record]) -> dict[str, Any]:
         """The write arrived: adopts it. Returns what `save_snapshot` does; sizes are in bytes."""
@@ -146,7 +119,7 @@ class Author:
             self.last_full = build
             self.last_full_bytes = size = len(build.full.stored)
             self.full_bytes += size
-            original = _json_bytes(snapshot)
+            original = json_bytes(snapshot)
             self.bytes_a_ticker = original / max(1, len(snapshot))
             ratio = 100 * (1 - size / original)
             result |= {"original_size": original, "compressed_size": size, "compression_ratio": ratio}
@@ -226,11 +199,3 @@ def author_of(
         own=own,
         clock=clock,
     )
-
-
-def _json_bytes(snapshot: Mapping[str, Record]) -> int:
-    """What the records take as JSON."""
-    try:
-        return len(orjson.dumps(snapshot))
-    except TypeError:  # integers beyond 64 bits, lone surrogates, mappings that are no dict
-        return len(json.dumps(snapshot, separators=(",", ":"), default=dict))
