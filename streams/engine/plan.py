@@ -51,14 +51,7 @@ def plan_trim(state: StreamState, *, limit: Limit, due: bool, held: bool = False
     if not state.exists:
         return Skip("there is no such stream")
     limit = in_entries(limit, state=state)
-    maxlen = LARGEST if limit.maxlen is None else limit.maxlen
-    may_reach = maxlen if due else limit.starts_at
-    if limit.hard_maxlen is not None:
-        slack = NODE_ENTRIES if limit.approximate else 0
-        if held and not due:
-            may_reach = max(may_reach, limit.hard_maxlen + slack)
-        elif limit.maxlen is None:
-            may_reach = limit.hard_maxlen + slack
+    may_reach = _may_reach(limit, due=due, held=held)
     minid = minid_of(limit, state) if due else None
     if state.length <= may_reach and minid is None:
         return Skip(f"{state.length:,} entries are within the limit")
@@ -74,6 +67,31 @@ def plan_trim(state: StreamState, *, limit: Limit, due: bool, held: bool = False
         bytes=state.bytes,
         groups=bool(state.groups),
     )
+
+
+def length_suffices(limit: Limit, *, length: int, due: bool, held: bool) -> bool:
+    """Whether a length alone says that plan_trim would skip the stream: then nothing else of it is to be read."""
+    if not limit.enabled or length == 0:
+        return True
+    by_more = limit.max_bytes is not None or (due and limit.max_age is not None)
+    return not by_more and length <= _may_reach(limit, due=due, held=held)
+
+
+def lets_go(limit: Limit, *, length: int, due: bool) -> bool:
+    """Whether a stream that is not trimmed now is held by nobody any more. `limit` in entries; see in_entries."""
+    return due if limit.maxlen is None else length <= limit.maxlen
+
+
+def _may_reach(limit: Limit, *, due: bool, held: bool) -> int:
+    maxlen = LARGEST if limit.maxlen is None else limit.maxlen
+    may_reach = maxlen if due else limit.starts_at
+    if limit.hard_maxlen is not None:
+        slack = NODE_ENTRIES if limit.approximate else 0
+        if held and not due:
+            may_reach = max(may_reach, limit.hard_maxlen + slack)
+        elif limit.maxlen is None:
+            may_reach = limit.hard_maxlen + slack
+    return may_reach
 
 
 def may_lose(trim: Trim) -> str:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import NamedTuple
 
@@ -11,7 +12,7 @@ from django.db import connection
 
 from streams import store
 from streams.engine.limits import Limit
-from streams.engine.plan import Trim, in_entries, plan_trim
+from streams.engine.plan import Trim, in_entries, length_suffices, lets_go, plan_trim
 from streams.engine.rules import Rules
 from streams.engine.state import StreamState
 from streams.engine.trimming import Trimming
@@ -31,6 +32,7 @@ from tradeul_ops.locks import in_turn, one_at_a_time
 
 HISTORY_KEPT = 20_000  # runs: at five streams trimmed twice a minute, a day and a half
 SWEEP_SECONDS = 4.0  # beat sends the next sweep after five
+Lengths = Mapping[str, store.Length | store.StreamError]
 
 
 class Row(NamedTuple):
@@ -73,35 +75,43 @@ def _rows(**only: str) -> list[Row]:
     return [Row(*values) for values in Stream.objects.filter(**only).order_by().values_list(*Row._fields)]
 
 
+@dataclass
+class Planned:
+    """By rows' ids. `let_go`: nothing holds them any more; `away`: the node that did not answer."""
+
+    trimmings: dict[int, Trimming] = field(default_factory=dict)
+    let_go: set[int] = field(default_factory=set)
+    away: dict[int, str] = field(default_factory=dict)
+
+    def is_undone(self, id: int) -> bool:
+        one = self.trimmings.get(id)
+        return id in self.away or (one is not None and (one.away is not None or not one.over))
+
+
 def _enforce(rules: Rules, rows: list[Row], *, now: datetime, all_due: bool = False) -> int:
     claimed: dict[int, store.Move] = {}
-    trimmings: dict[int, Trimming] = {}
-    away: set[int] = set()  # rows whose node does not answer, and who had no turn
-    planned = False
+    planned: Planned | None = None
     save_what_is_left()
     try:
         limits = _enabled(rules, rows)
         rows = [row for row in rows if row.name in limits]
-        measured = [name for name, limit in limits.items() if limit.max_bytes]
-        states = store.read_states(data_redis(), list(limits), newest_of=measured)
+        lengths = store.read_lengths(data_redis(), list(limits))
         until = time.monotonic() + SWEEP_SECONDS  # from here: a node that hangs has cost its whole time-out
         claimed = _claim((row for row in rows if all_due or _is_due(row, limits, now=now)), limits, now=now)
         # The longest overdue first.
         rows.sort(key=lambda row: (row.id not in claimed, row.due_at is not None, row.due_at or now))
-        trimmings, holders = _plan(rows, limits, states, due=claimed, now=now)
-        planned = True
-        away |= {row.id for row in rows if isinstance(states[row.name], store.NodeAway)}
-        _trim(list(trimmings.values()), until=until, now=now)
-        _set_holders(rows, holders | {id: one.held_by for id, one in trimmings.items() if one.done})
+        states = _look_into(rows, limits, lengths, due=claimed)
+        planned = _plan(rows, limits, {**lengths, **states}, due=claimed, now=now)
+        _trim(list(planned.trimmings.values()), until=until, now=now)
+        _set_holders(rows, planned)
     except store.StoreError as error:
         record_failure(WHOLE_SWEEP, str(error), now=now)
         raise
     finally:
-        unfinished = {id for id, one in trimmings.items() if one.away is not None or not one.over}
-        undone = [id for id in claimed if not planned or id in away | unfinished]
+        undone = [id for id in claimed if planned is None or planned.is_undone(id)]
         store.move_due(connection, [(id, after, before) for id, before, after in map(claimed.__getitem__, undone)])
         save_what_is_left()
-    return sum(one.trimmed > 0 for one in trimmings.values())
+    return sum(one.trimmed > 0 for one in planned.trimmings.values())
 
 
 def _enabled(rules: Rules, rows: list[Row]) -> dict[str, Limit]:
@@ -130,35 +140,48 @@ def _next(due_at: datetime | None, interval: timedelta, now: datetime) -> dateti
     return on_time if now < on_time <= now + 2 * interval else now + interval
 
 
+def _look_into(
+    rows: Iterable[Row], limits: Mapping[str, Limit], lengths: Lengths, *, due: Container[int]
+) -> dict[str, StreamState | store.StreamError]:
+    """Whole states of those whose length alone does not say that they are left alone: they cost ten times as much."""
+    asked = [
+        row.name
+        for row in rows
+        if isinstance(said := lengths[row.name], store.Length)
+        and not length_suffices(limits[row.name], length=said.length, due=row.id in due, held=bool(row.held_by))
+    ]
+    measured = [name for name in asked if limits[name].max_bytes]
+    return store.read_states(data_redis(), asked, newest_of=measured)
+
+
 def _plan(
     rows: Iterable[Row],
     limits: Mapping[str, Limit],
-    states: Mapping[str, StreamState | store.StreamError],
+    found: Mapping[str, store.Length | StreamState | store.StreamError],
     *,
-    due: Mapping[int, object],
+    due: Container[int],
     now: datetime,
-) -> tuple[dict[int, Trimming], dict[int, str | None]]:
-    """Row → its trim; and row → None where nothing holds it any more."""
-    trimmings: dict[int, Trimming] = {}
-    holders: dict[int, str | None] = {}
-    away: list[str] = []
+) -> Planned:
+    """`found`: a length where that suffices."""
+    planned = Planned()
     for row in rows:
-        state, limit = states[row.name], limits[row.name]
-        if isinstance(state, store.NodeAway):
-            away.append(state.node)
+        said, limit = found[row.name], limits[row.name]
+        if isinstance(said, store.NodeAway):
+            planned.away[row.id] = said.node
             continue
-        if isinstance(state, store.StreamError):
-            record_failure(row.name, str(state), now=now)
+        if isinstance(said, store.StreamError):
+            record_failure(row.name, str(said), now=now)
             continue
-        plan = plan_trim(state, limit=limit, due=row.id in due, held=bool(row.held_by))
-        if isinstance(plan, Trim):
-            trimmings[row.id] = Trimming(plan)
-        elif row.held_by:
-            maxlen = in_entries(limit, state=state).maxlen
-            if row.id in due if maxlen is None else state.length <= maxlen:
-                holders[row.id] = None
-    record_away(away, now=now)
-    return trimmings, holders
+        if isinstance(said, StreamState):
+            plan = plan_trim(said, limit=limit, due=row.id in due, held=bool(row.held_by))
+            if isinstance(plan, Trim):
+                planned.trimmings[row.id] = Trimming(plan)
+                continue
+            limit = in_entries(limit, state=said)
+        if row.held_by and lets_go(limit, length=said.length, due=row.id in due):
+            planned.let_go.add(row.id)
+    record_away(planned.away.values(), now=now)
+    return planned
 
 
 def _trim(trimmings: Sequence[Trimming], *, until: float, now: datetime) -> None:
@@ -176,8 +199,9 @@ def _trim(trimmings: Sequence[Trimming], *, until: float, now: datetime) -> None
             record_trims(trimmings, sizes, begun=begun, now=now)
 
 
-def _set_holders(rows: Iterable[Row], holders: Mapping[int, str | None]) -> None:
-    found = {row.id: holders[row.id] or "" for row in rows if row.id in holders}
+def _set_holders(rows: Iterable[Row], planned: Planned) -> None:
+    found = dict.fromkeys(planned.let_go, "")
+    found |= {id: one.held_by or "" for id, one in planned.trimmings.items() if one.done}
     store.set_holders(
         connection, {row.id: found[row.id] for row in rows if found.get(row.id, row.held_by) != row.held_by}
     )
