@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from datetime import timedelta
+from typing import Literal
 
 from streams.engine.limits import LARGEST, Limit
 from streams.engine.state import StreamState
@@ -32,7 +33,6 @@ class Trim:
     approximate: bool
     entries_per_call: int
     bytes: int | None = None  # then, as the server estimated it
-    groups: bool = False  # whether any read it then
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,16 +65,16 @@ def plan_trim(state: StreamState, *, limit: Limit, due: bool, held: bool = False
         approximate=limit.approximate,
         entries_per_call=entries_per_call(state),
         bytes=state.bytes,
-        groups=bool(state.groups),
     )
 
 
-def length_suffices(limit: Limit, *, length: int, due: bool, held: bool) -> bool:
-    """Whether a length alone says that plan_trim would skip the stream: then nothing else of it is to be read."""
+def to_read(limit: Limit, *, length: int, due: bool, held: bool) -> Literal["nothing", "bytes", "state"]:
+    """What plan_trim needs to know of a stream of that length: most are left alone for their length already."""
     if not limit.enabled or length == 0:
-        return True
-    by_more = limit.max_bytes is not None or (due and limit.max_age is not None)
-    return not by_more and length <= _may_reach(limit, due=due, held=held)
+        return "nothing"
+    if limit.max_bytes is not None or (due and limit.max_age is not None):
+        return "state"
+    return "nothing" if length <= _may_reach(limit, due=due, held=held) else "bytes"
 
 
 def lets_go(limit: Limit, *, length: int, due: bool) -> bool:
@@ -95,11 +95,10 @@ def _may_reach(limit: Limit, *, due: bool, held: bool) -> int:
 
 
 def may_lose(trim: Trim) -> str:
-    """Why it may take what a group needs, as far as can be said before; empty where it can't."""
-    if not trim.groups:
+    """Why it may take what a group needs, if there is one; empty where it can't."""
+    if trim.hard_maxlen is None:
         return ""
-    above = trim.length - (trim.length if trim.hard_maxlen is None else trim.hard_maxlen)
-    if above > 0:
+    if (above := trim.length - trim.hard_maxlen) > 0:
         return f"{above:,} of its {trim.length:,} entries are above its ceiling"
     if trim.ignore_groups_idle_for is not None:
         return f"groups whose consumers were idle for {span_text(trim.ignore_groups_idle_for)} are not waited for"

@@ -38,6 +38,7 @@ class GroupLost:
 class Trimming:
     """`forced`: of `trimmed`, those that the ceiling took although a group may still have needed them (at most).
 
+    `bytes`: of what is left, as the server estimates it; None before the end.
     `refused`: the server would not trim it, and said so. `unanswered`: a bite was sent; what it did is not known.
     `away`: the node of the cluster that did not answer, empty where no node has the stream.
     """
@@ -53,6 +54,7 @@ class Trimming:
     refused: str = ""
     unanswered: bool = False
     away: str | None = None
+    bytes: int | None = None
     duration_us: int = 0  # of the calls, as their sender measured them
 
     def __post_init__(self) -> None:
@@ -98,7 +100,7 @@ class Trimming:
         """What the server answered to `call()`."""
         self.duration_us += duration_us
         self.unanswered = False
-        removed, forced, self.length, floor, holder, losses = reply
+        removed, forced, self.length, floor, holder, losses, self.bytes = reply
         removed += forced
         self.floor, self.holder = text(floor) or None, text(holder) or None
         self.trimmed += removed

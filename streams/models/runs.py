@@ -46,7 +46,8 @@ class Enforcement(models.Model):
     """The one row that says when limits were last enforced, and what that removed since install: history is pruned.
 
     `forced` also counts what groups lost to others' trims. `sampled_to`: the newest TrimRun when samples were last
-    taken. `nameless`: engine.nameless.as_record's.
+    taken. `nameless`: engine.nameless.as_record's. `under_way`: trims that are begun and not on record; see
+    services.under_way.
     """
 
     id = models.SmallIntegerField(primary_key=True, default=1)
@@ -57,6 +58,7 @@ class Enforcement(models.Model):
     bytes_trimmed = models.BigIntegerField(default=0, db_default=0)
     sampled_to = models.BigIntegerField(default=0, db_default=0)
     nameless = models.JSONField(default=dict, db_default={}, blank=True)
+    under_way = models.JSONField(default=dict, db_default={}, blank=True)
 
     class Meta:
         constraints = (models.CheckConstraint(name="enforcement_is_one_row", condition=Q(id=1)),)

@@ -14,7 +14,7 @@ from redis.exceptions import NoScriptError
 from streams.engine.limits import Limit
 from streams.engine.plan import Skip, plan_trim
 from streams.engine.state import state_from_reply
-from streams.engine.trimming import Call, Trimming
+from streams.engine.trimming import Call, Trimming, bytes_freed
 from streams.lua import script
 from streams.producer._connect import ERRORS, STOPS_WITHIN_SECONDS
 
@@ -44,10 +44,8 @@ def trim_calls(limit: Limit, *, tally: Trims) -> Generator[Call, Any, None]:
     while not trimming.done:
         trimming.take((yield trimming.call()))
     if trimming.trimmed:
-        after = state_from_reply(limit.stream, reply=(yield (READ_STATE, limit.stream)))
         tally.total_trims += 1
-        if before.bytes and after.bytes is not None:
-            tally.bytes_trimmed += max(0, before.bytes - after.bytes)
+        tally.bytes_trimmed += bytes_freed(before.bytes, trimming.bytes) or 0
 
 
 class TrimTasks:

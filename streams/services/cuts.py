@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import asdict
 from datetime import datetime
 
-from django.db.models import F, Max
+from django.db.models import F
 
 from streams import store
 from streams.engine.cuts import Cut, cut_between
@@ -15,24 +15,19 @@ from streams.engine.samples import FRESH_WITHIN, Sample
 from streams.engine.state import StreamState
 from streams.engine.trimming import GroupLost
 from streams.models import Enforcement, TrimRun
-from streams.services.records import all_written, losses_text
+from streams.services.records import losses_text, waiting
 from tradeul_ops.connections import data_redis
 from tradeul_ops.runs import Outcome
 
 
-def newest_run() -> int:
-    """With trims kept waiting: whatever was trimmed so far is in a row up to this one."""
-    return TrimRun.objects.aggregate(newest=Max("id"))["newest"] or 0
-
-
 def find_cuts(before: Mapping[str, Sample], states: Iterable[StreamState], *, up_to: int) -> list[Cut]:
-    """What others removed since `before` although a group needed it. `up_to`: newest_run of when `states` were read.
+    """What others removed since `before` although a group needed it. `up_to`: the newest run when they were read.
 
     Raises StoreError.
     """
     candidates = [state for state in states if state.groups and state.stream in before]
     candidates = [state for state in candidates if cut_between(before[state.stream], state, trimmed=0, lost={})]
-    if not candidates or not all_written():
+    if not candidates or waiting():
         return []
     trimmed, lost, unsure = _own_trims([state.stream for state in candidates], up_to=up_to)
     found = []

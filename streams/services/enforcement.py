@@ -12,27 +12,20 @@ from django.db import connection
 
 from streams import store
 from streams.engine.limits import Limit
-from streams.engine.plan import Trim, in_entries, length_suffices, lets_go, plan_trim
+from streams.engine.plan import Trim, in_entries, lets_go, plan_trim, to_read
 from streams.engine.rules import Rules
 from streams.engine.state import StreamState
 from streams.engine.trimming import Trimming
 from streams.models import Enforcement, Stream, TrimRun
-from streams.services.records import (
-    TRIMS,
-    WHOLE_SWEEP,
-    begin_trims,
-    record_away,
-    record_failure,
-    record_trims,
-    save_what_is_left,
-)
+from streams.services.records import WHOLE_SWEEP, record_away, record_failure, record_trims, save_what_is_left
 from streams.services.rules import bounded_elsewhere, load_rules, remember
+from streams.services.under_way import trims_begun
 from tradeul_ops.connections import data_redis
-from tradeul_ops.locks import in_turn, one_at_a_time
+from tradeul_ops.locks import one_at_a_time
 
 HISTORY_KEPT = 20_000  # runs: at five streams trimmed twice a minute, a day and a half
 SWEEP_SECONDS = 4.0  # beat sends the next sweep after five
-Lengths = Mapping[str, store.Length | store.StreamError]
+Found = store.Length | StreamState | store.StreamError
 
 
 class Row(NamedTuple):
@@ -56,7 +49,8 @@ def enforce_limits(now: datetime) -> int:
         rules = load_rules()
         remember(rules.exact_streams)
         trimmed = _enforce(rules, _rows(), now=now)
-        Enforcement.objects.update_or_create(id=1, defaults={"ran_at": now})
+        if not Enforcement.objects.filter(id=1).update(ran_at=now):
+            Enforcement.objects.create(id=1, ran_at=now)
         return trimmed
 
 
@@ -100,8 +94,8 @@ def _enforce(rules: Rules, rows: list[Row], *, now: datetime, all_due: bool = Fa
         claimed = _claim((row for row in rows if all_due or _is_due(row, limits, now=now)), limits, now=now)
         # The longest overdue first.
         rows.sort(key=lambda row: (row.id not in claimed, row.due_at is not None, row.due_at or now))
-        states = _look_into(rows, limits, lengths, due=claimed)
-        planned = _plan(rows, limits, {**lengths, **states}, due=claimed, now=now)
+        found = _look_into(rows, limits, lengths, due=claimed)
+        planned = _plan(rows, limits, found, due=claimed, now=now)
         _trim(list(planned.trimmings.values()), until=until, now=now)
         _set_holders(rows, planned)
     except store.StoreError as error:
@@ -141,23 +135,25 @@ def _next(due_at: datetime | None, interval: timedelta, now: datetime) -> dateti
 
 
 def _look_into(
-    rows: Iterable[Row], limits: Mapping[str, Limit], lengths: Lengths, *, due: Container[int]
-) -> dict[str, StreamState | store.StreamError]:
-    """Whole states of those whose length alone does not say that they are left alone: they cost ten times as much."""
-    asked = [
-        row.name
-        for row in rows
-        if isinstance(said := lengths[row.name], store.Length)
-        and not length_suffices(limits[row.name], length=said.length, due=row.id in due, held=bool(row.held_by))
-    ]
-    measured = [name for name in asked if limits[name].max_bytes]
-    return store.read_states(data_redis(), asked, newest_of=measured)
+    rows: Iterable[Row], limits: Mapping[str, Limit], lengths: Mapping[str, Found], *, due: Container[int]
+) -> dict[str, Found]:
+    """`lengths` with more of those streams whose length alone does not say that they are left alone."""
+    client, asked = data_redis(), {"bytes": list[str](), "state": list[str](), "nothing": list[str]()}
+    for row in rows:
+        if isinstance(said := lengths[row.name], store.Length):
+            what = to_read(limits[row.name], length=said.length, due=row.id in due, held=bool(row.held_by))
+            asked[what].append(row.name)
+    measured = [name for name in asked["state"] if limits[name].max_bytes]
+    found = {**lengths, **store.read_states(client, asked["state"], newest_of=measured)}
+    for name, size in store.read_bytes(client, asked["bytes"]).items():
+        found[name] = StreamState(stream=name, exists=True, length=lengths[name].length, bytes=size)
+    return found
 
 
 def _plan(
     rows: Iterable[Row],
     limits: Mapping[str, Limit],
-    found: Mapping[str, store.Length | StreamState | store.StreamError],
+    found: Mapping[str, Found],
     *,
     due: Container[int],
     now: datetime,
@@ -187,16 +183,16 @@ def _plan(
 def _trim(trimmings: Sequence[Trimming], *, until: float, now: datetime) -> None:
     """What was removed before an error was removed, and is recorded. Raises StoreError."""
     client = data_redis()
-    sizes: Mapping[str, int | None] = {}
     if not trimmings:
         return
-    with in_turn(TRIMS):
-        begun = begin_trims(trimmings, now=now)
+    with trims_begun(trimmings, now=now) as begun:
         try:
             store.trim(client, trimmings, until=until)
-            sizes = store.read_bytes(client, [one.trim.stream for one in trimmings if one.trimmed])
+            unfinished = {one.trim.stream: one for one in trimmings if one.trimmed and not one.over}
+            for stream, size in store.read_bytes(client, list(unfinished)).items():
+                unfinished[stream].bytes = size
         finally:
-            record_trims(trimmings, sizes, begun=begun, now=now)
+            record_trims(trimmings, begun=begun, now=now)
 
 
 def _set_holders(rows: Iterable[Row], planned: Planned) -> None:

@@ -5,22 +5,21 @@ from __future__ import annotations
 import logging
 import threading
 from collections import Counter
-from collections.abc import Collection, Iterable, Mapping
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable
+from contextlib import nullcontext
+from dataclasses import asdict, dataclass, field, fields
 from datetime import datetime, timedelta
-from typing import Any
+from typing import Any, NamedTuple
 
 from django.db import InterfaceError, OperationalError, connection, transaction
-from django.db.models import F
 
 from streams import store
-from streams.engine.plan import Trim, may_lose
+from streams.engine.plan import may_lose
 from streams.engine.trimming import Trimming, bytes_freed
 from streams.engine.words import size_text
 from streams.models import Enforcement, TrimRun
 from tradeul_ops.runs import Outcome
 
-TRIMS = "streams.trims"  # what a trim holds until it is recorded, and a sample until the streams are read
 WHOLE_SWEEP = ""  # the stream of a TrimRun that is about all of them
 
 logger = logging.getLogger(__name__)
@@ -35,71 +34,70 @@ class Record:
     finished_at: datetime
     outcome: str
     length_before: int
-    length_after: int
-    bytes_before: int | None
-    bytes_after: int | None
+    length_after: int | None = None
+    bytes_before: int | None = None
+    bytes_after: int | None = None
     trimmed: int
-    forced: int
-    floor: str
-    held_by: str
-    losses: dict[str, Any]
-    stopped: str
-    duration_us: int
+    forced: int = 0
+    floor: str = ""
+    held_by: str = ""
+    losses: dict[str, Any] = field(default_factory=dict)
+    stopped: str = ""
+    duration_us: int = 0
     detail: str = ""
     by_others: bool = False
 
 
-# What is to be written: a run, and the id of the row that said it was begun. At most a sweep's worth: without
-# PostgreSQL the next one reads no limits.
-_unrecorded: list[tuple[Record | None, int | None]] = []
+class Batch(NamedTuple):
+    """What one call of store.trim did, by the key under which it was begun. `late`: its record could not be written."""
+
+    key: str
+    records: list[Record]
+    late: bool = False
+
+
+_COLUMNS = tuple(one.name for one in fields(Record))
+# To be written. At most a sweep's worth: without PostgreSQL the next one reads no limits.
+_unrecorded: list[Batch] = []
 _taking = threading.Lock()
 
 
-def begin_trims(trimmings: Iterable[Trimming], *, now: datetime) -> dict[str, int]:
-    """Puts trims on record that may take what a group needs, before they do: this process may be killed in one.
-
-    Stream → the id of a row that the finished record replaces.
-    """
-    runs = [_begun(one.trim, why, now=now) for one in trimmings if (why := may_lose(one.trim))]
-    return {run.stream: int(run.pk) for run in TrimRun.objects.bulk_create(runs)}
-
-
-def _begun(trim: Trim, why: str, *, now: datetime) -> TrimRun:
-    return TrimRun(
-        stream=trim.stream,
-        started_at=now,
-        finished_at=now,
-        outcome=Outcome.PARTIAL,
-        length_before=trim.length,
-        detail=(
-            f"Began to trim {trim.stream}: {why}. "
-            "Unless it is under way, what went is not known: the worker ended before it could say."
-        ),
-    )
-
-
-def record_trims(
-    trimmings: Collection[Trimming], sizes: Mapping[str, int | None], *, begun: Mapping[str, int], now: datetime
-) -> None:
-    """`sizes`: stream → bytes after it. One that the server would not trim is recorded as a failure."""
+def record_trims(trimmings: Iterable[Trimming], *, begun: str, now: datetime) -> None:
+    """One that the server would not trim is recorded as a failure. `begun`: see under_way.trims_begun."""
+    found, away = [], []
     for trimming in trimmings:
-        stream = trimming.trim.stream
         if trimming.trimmed:
-            run = _record(trimming, sizes.get(stream), now=now)
-            if trimming.unanswered and stream in begun:
-                run.detail += " Its last call got no answer: what that one took is not known."
+            run = _record(trimming, now=now)
             if run.forced:
                 logger.warning("%s", run.detail)
-            _unrecorded.append((run, begun.get(stream)))
-        elif stream in begun and not trimming.unanswered:
-            _unrecorded.append((None, begun[stream]))
+            found.append(run)
+        elif trimming.unanswered:
+            found.append(unknown(trimming.trim.stream, trimming.trim.length, may_lose(trimming.trim), at=now))
         if trimming.refused and trimming.away is None:
-            record_failure(stream, trimming.refused, now=now)
-    record_away([one.away for one in trimmings if one.away is not None], now=now)
+            record_failure(trimming.trim.stream, trimming.refused, now=now)
+        if trimming.away is not None:
+            away.append(trimming.away)
+    _unrecorded.append(Batch(begun, found))
+    record_away(away, now=now)
     save_what_is_left()
 
 
-def _record(trimming: Trimming, bytes_after: int | None, *, now: datetime) -> Record:
+def unknown(stream: str, length: int, why: str, *, at: datetime, trimmed: int = 0) -> Record:
+    """Of a trim that was begun and whose end nobody saw: at least `trimmed` went. `why`: see plan.may_lose."""
+    because = f": {why}" if why else ""
+    known = f"At least {trimmed:,} entries went; more" if trimmed else "What went"
+    return Record(
+        stream=stream,
+        started_at=at,
+        finished_at=at,
+        outcome=Outcome.PARTIAL,
+        length_before=length,
+        trimmed=trimmed,
+        detail=f"Began to trim {stream}{because}. {known} is not known: nobody saw its end.",
+    )
+
+
+def _record(trimming: Trimming, *, now: datetime) -> Record:
     trim = trimming.trim
     run = Record(
         stream=trim.stream,
@@ -109,7 +107,7 @@ def _record(trimming: Trimming, bytes_after: int | None, *, now: datetime) -> Re
         length_before=trim.length,
         length_after=trimming.length,
         bytes_before=trim.bytes,
-        bytes_after=bytes_after,
+        bytes_after=trimming.bytes,
         trimmed=trimming.trimmed,
         forced=trimming.forced,
         floor=trimming.floor or "",
@@ -119,36 +117,60 @@ def _record(trimming: Trimming, bytes_after: int | None, *, now: datetime) -> Re
         duration_us=trimming.duration_us,
     )
     run.detail = _sentence(run)
+    if trimming.unanswered:
+        run.detail += " Its last call got no answer: what that one took is not known."
     return run
 
 
 def save_what_is_left() -> None:
     """What was trimmed is trimmed: records that can't be written now are kept for the next sweep."""
     with _taking:  # an edit's trim may run beside a sweep
-        records, _unrecorded[:] = list(_unrecorded), []
+        batches, _unrecorded[:] = list(_unrecorded), []
     try:
-        if records:
-            _write([run for run, _ in records if run], begun=[id for _, id in records if id is not None])
+        if batches:
+            _write(batches)
     except (OperationalError, InterfaceError):
-        _unrecorded[:0] = records
+        _unrecorded[:0] = [one._replace(late=True) for one in batches]
         raise
 
 
-def all_written() -> bool:
-    return not _unrecorded
+def waiting() -> set[str]:
+    """Keys of the batches whose records are still to be written here."""
+    return {one.key for one in _unrecorded}
 
 
-def _write(runs: list[Record], *, begun: list[int]) -> None:
-    with transaction.atomic():
-        TrimRun.objects.filter(pk__in=begun).delete()
-        store.insert(connection, TrimRun._meta.db_table, [vars(run) for run in runs])
-        Enforcement.objects.get_or_create(id=1)
-        Enforcement.objects.filter(id=1).update(
-            trims=F("trims") + len(runs),
-            trimmed=F("trimmed") + sum(run.trimmed for run in runs),
-            forced=F("forced") + sum(run.forced for run in runs),
-            bytes_trimmed=F("bytes_trimmed") + sum(bytes_freed(run.bytes_before, run.bytes_after) or 0 for run in runs),
-        )
+def write_now(batch: Batch) -> None:
+    """Of what another process began."""
+    _write([batch])
+
+
+def _write(batches: Collection[Batch]) -> None:
+    late = [one for one in batches if one.late]
+    runs = [run for one in batches for run in one.records]
+    totals = {
+        "trims": sum(run.trimmed > 0 for run in runs),
+        "trimmed": sum(run.trimmed for run in runs),
+        "forced": sum(run.forced for run in runs),
+        "bytes": sum(bytes_freed(run.bytes_before, run.bytes_after) or 0 for run in runs),
+    }
+    done = [one.key for one in batches]
+    with transaction.atomic() if late else nullcontext():
+        for one in late:
+            _take_back(one, totals)
+        store.record_trims(connection, [vars(run) for run in runs], columns=_COLUMNS, totals=totals, done=done)
+
+
+def _take_back(late: Batch, totals: dict[str, int]) -> None:
+    """Where another process took this one for dead, and told of its trims by what it could see."""
+    under_way = Enforcement.objects.select_for_update().values_list("under_way", flat=True).first() or {}
+    if late.key in under_way:
+        return
+    for run in late.records:
+        told = TrimRun.objects.filter(stream=run.stream, started_at=run.started_at, length_after=None, by_others=False)
+        for trimmed in told.values_list("trimmed", flat=True):
+            totals["trims"] -= trimmed > 0
+            totals["trimmed"] -= trimmed
+        told.delete()
 
 
 def _sentence(run: Record) -> str:

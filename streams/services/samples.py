@@ -13,11 +13,11 @@ from streams.engine.samples import FINE, KEPT_FOR, Sample, Series, mark_of, pack
 from streams.engine.state import StreamState
 from streams.engine.trend import GROWTH_WINDOW, RECENT_WINDOW
 from streams.models import Enforcement, Stream, StreamSample
-from streams.services.cuts import find_cuts, newest_run, record_cuts
-from streams.services.records import TRIMS
+from streams.services.cuts import find_cuts, record_cuts
 from streams.services.rules import load_rules
+from streams.services.under_way import no_trim_unrecorded
 from tradeul_ops.connections import data_redis
-from tradeul_ops.locks import in_turn, one_at_a_time
+from tradeul_ops.locks import one_at_a_time
 
 MOST_STREAMS = 1_000  # a tick; those beyond, by name, have no history
 ROWS_KEPT = 3_000_000  # 540 streams, at 5,544 each and half a KB a row; beyond it the finest and oldest go first
@@ -92,9 +92,8 @@ def _take(now: datetime) -> int:
     last_tick = store.read_last_tick(connection, list(KEPT_FOR))
     if last_tick is not None and last_tick >= now:
         return 0
-    with in_turn(TRIMS):  # what this console trimmed is on record then, and what else went others took
+    with no_trim_unrecorded() as newest:  # what else went, others took
         found = store.read_states(data_redis(), streams)
-        newest = newest_run()
     states = {name: state for name, state in found.items() if isinstance(state, StreamState) and state.exists}
     before = {} if last_tick is None else _taken_at(last_tick)
     cuts = find_cuts(before, states.values(), up_to=newest)

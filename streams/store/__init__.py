@@ -18,7 +18,7 @@ from streams.store.published import (
     read_version,
     sweep_producers,
 )
-from streams.store.rows import Move, insert, move_due, set_holders
+from streams.store.rows import Move, begin_trims, move_due, read_trims, record_trims, set_holders
 from streams.store.samples import (
     delete_finest_samples,
     delete_samples,
@@ -42,11 +42,11 @@ __all__ = [
     "StoreUnavailable",
     "StreamError",
     "WrongType",
+    "begin_trims",
     "count_pending_gone",
     "delete_finest_samples",
     "delete_samples",
     "destroy_group",
-    "insert",
     "move_due",
     "publish_limits",
     "read_bytes",
@@ -65,7 +65,9 @@ __all__ = [
     "read_recent_samples",
     "read_samples_near",
     "read_states",
+    "read_trims",
     "read_version",
+    "record_trims",
     "scan_streams",
     "set_holders",
     "sweep_producers",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -26,7 +26,23 @@ _HOLD = """
     UPDATE streams_stream AS stream SET held_by = held.by
     FROM unnest(%s::bigint[], %s::text[]) AS held (id, by) WHERE stream.id = held.id
 """
-_INSERT = "INSERT INTO {table} ({columns}) SELECT {columns} FROM json_populate_recordset(NULL::{table}, %s)"
+# One statement is as good as a transaction, in a round trip instead of five.
+_RECORD = """
+    WITH added AS (
+        INSERT INTO streams_trimrun ({columns})
+        SELECT {columns} FROM json_populate_recordset(NULL::streams_trimrun, %(runs)s))
+    INSERT INTO streams_enforcement AS known (id, trims, trimmed, forced, bytes_trimmed)
+    VALUES (1, %(trims)s, %(trimmed)s, %(forced)s, %(bytes)s)
+    ON CONFLICT (id) DO UPDATE SET
+        trims = known.trims + excluded.trims, trimmed = known.trimmed + excluded.trimmed,
+        forced = known.forced + excluded.forced, bytes_trimmed = known.bytes_trimmed + excluded.bytes_trimmed,
+        under_way = known.under_way - %(done)s::text[]
+"""
+_BEGIN = """
+    INSERT INTO streams_enforcement AS known (id, under_way) VALUES (1, %s::jsonb)
+    ON CONFLICT (id) DO UPDATE SET under_way = known.under_way || excluded.under_way RETURNING under_way::text
+"""
+_TRIMS = "SELECT (SELECT max(id) FROM streams_trimrun), (SELECT under_way::text FROM streams_enforcement WHERE id = 1)"
 
 
 def move_due(connection: Connection, moves: Sequence[Move]) -> set[int]:
@@ -46,15 +62,38 @@ def set_holders(connection: Connection, holders: Mapping[int, str]) -> None:
             cursor.execute(_HOLD, (list(holders), list(holders.values())))
 
 
-def insert(connection: Connection, table: str, rows: Collection[Mapping[str, Any]]) -> None:
-    """Each row has a value for the same columns; those it does not name get their default."""
-    if not rows:
-        return
-    statement = sql.SQL(_INSERT).format(
-        table=sql.Identifier(table), columns=sql.SQL(", ").join(map(sql.Identifier, next(iter(rows))))
-    )
+def begin_trims(connection: Connection, batch: str, begun: Mapping[str, Any]) -> dict[str, Any]:
+    """Notes a batch of trims as under way; returns the notes of all that are."""
     with connection.cursor() as cursor:
-        cursor.execute(statement, (_json(list(rows)),))
+        cursor.execute(_BEGIN, (json.dumps({batch: begun}),))
+        found: dict[str, Any] = json.loads(cursor.fetchone()[0])
+        return found
+
+
+def read_trims(connection: Connection) -> tuple[int, dict[str, Any]]:
+    """The id of the newest run, 0 without any; and what begin_trims noted and record_trims did not end."""
+    with connection.cursor() as cursor:
+        cursor.execute(_TRIMS)
+        newest, under_way = cursor.fetchone()
+        return newest or 0, json.loads(under_way or "{}")
+
+
+def record_trims(
+    connection: Connection,
+    runs: Sequence[Mapping[str, Any]],
+    *,
+    columns: Sequence[str],
+    totals: Mapping[str, int],
+    done: Sequence[str],
+) -> None:
+    """Adds the runs, which have a value for each of `columns`, adds to the totals, and ends these batches.
+
+    `totals`: trims, trimmed, forced, bytes.
+    """
+    names = sql.SQL(", ").join(map(sql.Identifier, columns))
+    with connection.cursor() as cursor:
+        values = {"runs": _json(list(runs)), "done": list(done), **totals}
+        cursor.execute(sql.SQL(_RECORD).format(columns=names), values)
 
 
 def _json(rows: list[Any]) -> str:

@@ -13,7 +13,7 @@ from streams.lua import script
 from streams.store.answers import KeyAndArgs, answers, answers_of, in_lots
 from streams.store.server import Client, StreamError, Unanswered, error_of_one, translated
 
-NODES_LOOKED_AT = 5000  # of the oldest; takes the server about a millisecond; see read_state.lua
+NODES_LOOKED_AT = 2000  # of the oldest; see read_state.lua, and safe_trim.lua, which says the bytes after a trim
 
 
 def read_states(

@@ -120,7 +120,7 @@ def test_a_trim_longer_than_a_sweep_goes_on_to_its_end(redis: Redis, monkeypatch
     def one_bite(client: Redis, trimmings: Sequence[Trimming], *, until: float) -> None:
         (trimming,) = trimmings
         left = max(1000, trimming.length - 1500)
-        trimming.take([client.xtrim("orders", maxlen=left, approximate=False), 0, left, b"", b"", []])
+        trimming.take([client.xtrim("orders", maxlen=left, approximate=False), 0, left, b"", b"", [], None])
         if left == 1000:
             real(client, trimmings, until=until)
 
@@ -138,7 +138,7 @@ def test_a_trim_that_gets_nowhere_stops(redis: Redis, monkeypatch: pytest.Monkey
     fill(redis, "orders", 5000)
 
     def refilled(client: Redis, trimmings: Sequence[Trimming], *, until: float) -> None:
-        trimmings[0].take([1000, 0, 5000, b"", b"", []])
+        trimmings[0].take([1000, 0, 5000, b"", b"", [], None])
 
     monkeypatch.setattr(store, "trim", refilled)
     code, printed = run("trim", "orders")

@@ -141,7 +141,7 @@ def test_an_error_in_the_middle_loses_neither_the_record_nor_the_turn(
     def fails_in_b(client: Redis, trimmings: Sequence[Trimming], *, until: float) -> None:
         for trimming in trimmings:
             if trimming.trim.stream == "b":
-                trimming.take([1000, 0, 4000, b"", b"", []])
+                trimming.take([1000, 0, 4000, b"", b"", [], None])
                 raise store.StoreUnavailable("Redis does not answer: gone")
             real(client, [trimming], until=until)
 

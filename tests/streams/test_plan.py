@@ -77,7 +77,7 @@ class Server:
         removed = self._remove(max(int(soft), needed), budget, exact=mode == "=")
         forced = self._remove(int(hard), int(budget) - removed, exact=False) if hard else 0
         lost = [[b"slow", forced, 0]] if forced else []
-        return [removed, forced, self.length, b"5-0" if needed else b"", b"slow" if needed else b"", lost]
+        return [removed, forced, self.length, b"5-0" if needed else b"", b"slow" if needed else b"", lost, None]
 
     def _remove(self, to: int, budget: int | None, *, exact: bool) -> int:
         above = max(0, self.length - to)

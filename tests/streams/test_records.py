@@ -14,7 +14,7 @@ from django.db.models import F
 from streams import services, store, tasks
 from streams.engine.trimming import Trimming
 from streams.models import Enforcement, StreamLimit, TrimRun
-from streams.services import records
+from streams.services import records, samples
 from tests.streams.factories import fill, make_group, make_row
 from tradeul_ops.runs import Outcome
 
@@ -73,21 +73,50 @@ def test_a_trim_whose_record_could_not_be_written_is_recorded_by_the_next_sweep(
     make_group(redis, "orders", "pricing")
     fill(redis, "orders", 4000)
 
-    def away(runs: list[TrimRun], **_: Any) -> None:
-        raise OperationalError("server closed the connection unexpectedly")
-
     with monkeypatch.context() as patch:
         patch.setattr(records, "_write", away)
         with pytest.raises(OperationalError):
             services.enforce_limits(NOW)
-    assert TrimRun.objects.get().length_after is None, "it was begun, and no more is known"
+    assert not TrimRun.objects.exists()
     services.enforce_limits(later(5))
     run = TrimRun.objects.get()
     assert (run.trimmed, run.forced) == (1000, 1000)
-    assert Enforcement.objects.get().forced == 1000
+    assert (Enforcement.objects.get().forced, Enforcement.objects.get().under_way) == (1000, {})
 
 
-def test_a_bite_that_was_never_answered_leaves_its_record_begun(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_that_was_taken_for_dead_puts_its_record_in_place_of_the_guess(
+    redis: Redis, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """While PostgreSQL takes no record of its trim, another process begins one, and tells of the first what it sees."""
+    make_row()
+    make_group(redis, "orders", "pricing")
+    fill(redis, "orders", 4000)
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "_write", away)
+        with pytest.raises(OperationalError):
+            services.enforce_limits(NOW)
+    with monkeypatch.context() as patch:
+        patch.setattr(records, "_unrecorded", [])  # of another process
+        fill(redis, "orders", range(4001, 4301))
+        samples.take_samples(now=later(3))
+    guess, totals = TrimRun.objects.get(), Enforcement.objects.get()
+    assert (guess.outcome, guess.trimmed, guess.length_after) == (Outcome.PARTIAL, 700, None)
+    assert guess.detail == (
+        "Began to trim orders: 1,000 of its 4,000 entries are above its ceiling. "
+        "At least 700 entries went; more is not known: nobody saw its end."
+    )
+    assert (totals.trims, totals.trimmed, totals.under_way) == (1, 700, {})
+    records.save_what_is_left()
+    run, totals = TrimRun.objects.get(), Enforcement.objects.get()
+    assert (run.trimmed, run.forced, run.outcome) == (1000, 1000, Outcome.DONE)
+    assert (totals.trims, totals.trimmed, totals.forced) == (1, 1000, 1000)
+
+
+def away(*_: Any) -> None:
+    raise OperationalError("server closed the connection unexpectedly")
+
+
+def test_a_bite_that_was_never_answered_is_recorded_as_not_known(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     """It may have taken what the group needs; of the one that was not sent, nothing went."""
     for name in ("sent", "not sent"):
         make_row(name)
@@ -105,26 +134,24 @@ def test_a_bite_that_was_never_answered_leaves_its_record_begun(redis: Redis, mo
             services.enforce_limits(NOW)
     begun = TrimRun.objects.exclude(stream=services.WHOLE_SWEEP).get()
     assert (begun.stream, begun.outcome, begun.length_after) == ("sent", Outcome.PARTIAL, None)
-    assert "what went is not known" in begun.detail
+    assert "What went is not known" in begun.detail
 
 
-def test_a_trim_that_ignores_idle_groups_is_put_on_record_before_it(
-    redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_a_trim_is_noted_before_it_with_what_it_may_lose(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
     make_row(ignore_groups_idle_for=timedelta(hours=1))
     fill(redis, "orders", 2000)
     make_group(redis, "orders", "pricing", read=10)
-    seen: list[str] = []
+    seen: list[Any] = []
     real = store.trim
 
     def trim(client: Redis, trimmings: Sequence[Trimming], *, until: float) -> None:
-        seen.extend(TrimRun.objects.values_list("detail", flat=True))
+        seen.extend(Enforcement.objects.get().under_way.values())
         real(client, trimmings, until=until)
 
     monkeypatch.setattr(store, "trim", trim)
     services.enforce_limits(NOW)
     (begun,) = seen
-    assert "groups whose consumers were idle for 60 min are not waited for" in begun
+    assert begun["streams"]["orders"] == [2000, "groups whose consumers were idle for 60 min are not waited for"]
     assert not TrimRun.objects.exists(), "the group was not idle, and nothing went"
 
 
