@@ -138,15 +138,16 @@ def _look_into(
     rows: Iterable[Row], limits: Mapping[str, Limit], lengths: Mapping[str, Found], *, due: Container[int]
 ) -> dict[str, Found]:
     """`lengths` with more of those streams whose length alone does not say that they are left alone."""
-    client, asked = data_redis(), {"bytes": list[str](), "state": list[str](), "nothing": list[str]()}
+    client = data_redis()
+    asked: dict[str, dict[str, int]] = {"nothing": {}, "bytes": {}, "state": {}}
     for row in rows:
         if isinstance(said := lengths[row.name], store.Length):
             what = to_read(limits[row.name], length=said.length, due=row.id in due, held=bool(row.held_by))
-            asked[what].append(row.name)
+            asked[what][row.name] = said.length
     measured = [name for name in asked["state"] if limits[name].max_bytes]
-    found = {**lengths, **store.read_states(client, asked["state"], newest_of=measured)}
-    for name, size in store.read_bytes(client, asked["bytes"]).items():
-        found[name] = StreamState(stream=name, exists=True, length=lengths[name].length, bytes=size)
+    found: dict[str, Found] = {**lengths, **store.read_states(client, list(asked["state"]), newest_of=measured)}
+    for name, size in store.read_bytes(client, list(asked["bytes"])).items():
+        found[name] = StreamState(stream=name, exists=True, length=asked["bytes"][name], bytes=size)
     return found
 
 

@@ -139,7 +139,7 @@ def bite(model: Model, trimming: Trimming) -> None:
     call = trimming.call()
     reply = client.eval(script("safe_trim").text, 1, *call[1:])
     trimming.take(reply)
-    went, forced, length, _, _, losses = reply
+    went, forced, length, _, _, losses, _ = reply
     after = model.entries()
     gone = before - after
     assert (len(gone), length) == (went + forced, len(after))
