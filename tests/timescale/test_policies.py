@@ -9,7 +9,7 @@ import pytest
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.core.exceptions import ValidationError
-from django.db import IntegrityError, connection, transaction
+from django.db import IntegrityError, ProgrammingError, connection, transaction
 from django.test import TestCase
 
 from tests.timescale.factories import DAY, HOUR, form_data
@@ -22,11 +22,25 @@ from timescale.store import catalog
 from timescale.store.actions import COLUMNSTORE_STARTS_AFTER
 
 MINUTE = timedelta(minutes=1)
+SECOND_REFRESH = (
+    "SELECT add_continuous_aggregate_policy('scan_results_1min', start_offset => INTERVAL '5 hours', "
+    "end_offset => INTERVAL '2 hours', schedule_interval => INTERVAL '1 hour')"
+)
 
 
 def sql(statement: str) -> None:
     with connection.cursor() as cursor:
         cursor.execute(statement)
+
+
+def add_second_refresh() -> None:
+    """Older versions (2.19) refuse it, and what they can't have is not to be shown as drift."""
+    try:
+        sql(SECOND_REFRESH)
+    except ProgrammingError as error:
+        if "Only one continuous aggregate policy" not in str(error):
+            raise
+        pytest.skip(f"this version of TimescaleDB has one refresh job an aggregate: {error}")
 
 
 def jobs() -> dict[tuple[str, str], str]:
@@ -117,15 +131,17 @@ def test_only_what_differs_is_made_again(applied):
             Kind.MATERIALIZED_ONLY,
         ),
         (
-            "SELECT add_continuous_aggregate_policy('scan_results_1min', start_offset => INTERVAL '5 hours', "
-            "end_offset => INTERVAL '2 hours', schedule_interval => INTERVAL '1 hour')",
+            SECOND_REFRESH,
             Kind.REFRESH,
         ),
     ],
 )
 def test_what_somebody_else_changed_stays_until_it_is_applied(applied, somebody, kind):
     """The task that runs every minute must not undo what a person did on the server; it remembers when it saw it."""
-    sql(somebody)
+    if somebody == SECOND_REFRESH:
+        add_second_refresh()
+    else:
+        sql(somebody)
     assert services.reconcile_policies() == ()
     seen = AppliedSetting.objects.get(differs_since__isnull=False)
     assert seen.kind == kind

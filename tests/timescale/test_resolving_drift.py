@@ -13,7 +13,7 @@ from django.test import TestCase
 from django.utils import timezone
 
 from tests.timescale.factories import DAY, HOUR
-from tests.timescale.test_policies import jobs, sql
+from tests.timescale.test_policies import add_second_refresh, jobs, sql
 from timescale import services
 from timescale.engine.drift import Kind, State
 from timescale.forms import HypertablePolicyForm
@@ -140,10 +140,7 @@ def test_saving_another_field_leaves_the_drift(policy, ana):
 
 
 def test_several_refresh_jobs_are_extra_and_become_one(ana):
-    sql(
-        "SELECT add_continuous_aggregate_policy('scan_results_1min', start_offset => INTERVAL '5 hours', "
-        "end_offset => INTERVAL '2 hours', schedule_interval => INTERVAL '1 hour')"
-    )
+    add_second_refresh()
     assert aspect_of("scan_results_1min", Kind.REFRESH).state is State.EXTRA
     view = AggregatePolicy.objects.get(view_name="scan_results_1min")
     assert services.reapply_policy(AggregatePolicy, view.pk, aspect=Kind.REFRESH, user_id=ana.pk)
