@@ -21,6 +21,10 @@ SNAPSHOT_ORIGINS = env.origins("SNAPSHOT_ORIGINS", ())  # whose pages may read /
 
 HTTPS = env.boolean("HTTPS", not DEBUG)
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
+if (
+    HTTPS
+):  # a browser then takes them of this host alone and by https alone: no other page under the domain can plant one
+    SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
 SECURE_HSTS_SECONDS = env.integer("HSTS_SECONDS", 31_536_000) if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
 SECURE_REDIRECT_EXEMPT = [r"^health/", r"^(healthz|readyz|metrics)$"]  # asked in plain HTTP, beside the container
@@ -83,6 +87,7 @@ INSTALLED_APPS = [
 ]
 MIDDLEWARE = [
     "tradeul_ops.console.request_ids.name_requests",
+    "tradeul_ops.console.machines.refuse_plain_http",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
     "tradeul_ops.console.middleware.keep_out_of_caches",
@@ -93,6 +98,7 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "tradeul_ops.console.idle.end_idle_sessions",
     "tradeul_ops.console.read_only.hide_changes",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
@@ -131,7 +137,8 @@ AUTH_PASSWORD_VALIDATORS = [
 LOGIN_URL = "login"
 LOGIN_REDIRECT_URL = "overview"
 LOGOUT_REDIRECT_URL = "login"
-SESSION_COOKIE_AGE = 12 * 3600  # one shift
+SESSION_COOKIE_AGE = 12 * 3600  # from the login on: one shift
+SESSION_IDLE_AFTER = timedelta(minutes=env.integer("SESSION_IDLE_MINUTES", 120))  # 0: sessions end by their age alone
 CSRF_COOKIE_HTTPONLY = True  # forms carry the token; no script reads the cookie
 # The throttle is asked first.
 AUTHENTICATION_BACKENDS = ["axes.backends.AxesStandaloneBackend", "django.contrib.auth.backends.ModelBackend"]

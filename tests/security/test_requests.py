@@ -146,11 +146,24 @@ def test_plain_http_is_sent_to_https_and_https_stays(ana: Any, redis: object, se
     settings.SECURE_SSL_REDIRECT, settings.SECURE_HSTS_SECONDS = True, 31_536_000
     settings.SECURE_HSTS_INCLUDE_SUBDOMAINS = True
     client = inside(ana)
-    for address in ("/", "/streams/", "/login/", "/admin/", "/api/v1/internal/memory-metrics", "/snapshot/full/latest"):
+    for address in ("/", "/streams/", "/login/", "/admin/", "/snapshots/"):
         answer = client.get(address)
         assert (answer.status_code, answer["Location"]) == (301, f"https://testserver{address}")
         assert client.get(address, secure=True)["Strict-Transport-Security"].startswith("max-age=31536000; includeSub")
     assert {client.get(address).status_code for address in HTTP_ONLY} == {200}
+
+
+def test_machines_are_refused_in_plain_http_and_not_redirected(ana: Any, redis: object, settings: Any) -> None:
+    """Redirected, a program that was given http:// would go on sending its token in the clear, unnoticed."""
+    settings.SECURE_SSL_REDIRECT = True
+    client = inside(ana)
+    for address in ("/api/v1/internal/memory-metrics", "/snapshot/full/latest", "/snapshot/test/since/1"):
+        answer = client.get(address)
+        assert answer.status_code == 403 and "Location" not in answer
+        assert answer.json()["error"].startswith("Ask by https://.")
+        assert client.get(address, secure=True).status_code != 403
+    settings.SECURE_SSL_REDIRECT = False
+    assert client.get("/api/v1/internal/memory-metrics").status_code != 403
 
 
 @pytest.mark.parametrize("host", ["evil.example", "localhost.evil.example", "localhost:80@evil.example", "", "a b"])
