@@ -155,6 +155,19 @@ class After(Side):
         """What a worker does on its first day at a Redis that nobody bounded: every limit, enforced once."""
         self.stack.manage("streams", "trim", "--all", allowed=(0, 1), REDIS_URL=redis_url)
 
+    def versions(self) -> dict[str, str]:
+        """Of the servers, by name; TimescaleDB's with its edition, where it is there."""
+        server: Any = self.redis.info("server")
+        redis_version = server.get("valkey_version")
+        found = {
+            "Valkey" if redis_version else "Redis": redis_version or server["redis_version"],
+            "PostgreSQL": str(self.database.info.parameter_status("server_version")).split()[0],
+        }
+        if self.edition is not Edition.NONE:
+            query = "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'"
+            found["TimescaleDB"] = f"{self._one(query)[0]}, {self.edition}"
+        return found
+
     def _ask(self, query: str, values: list[Any]) -> Any:
         row = self.database.execute(query, values).fetchone()
         assert row is not None

@@ -13,6 +13,7 @@ from django.utils.safestring import mark_safe
 from django.utils.translation import gettext as _
 
 from tradeul_ops import charts
+from tradeul_ops.proof.comparison import Comparison
 from tradeul_ops.proof.report import COSTLIEST, headline
 from tradeul_ops.proof.rows import Row, Unit, Verdict, spell_bytes
 from tradeul_ops.proof.run import Proof
@@ -49,9 +50,7 @@ class Figure:
 
 
 def page(proof: Proof, rows: Sequence[Row]) -> str:
-    template = engines["django"].from_string((HERE / "page.html").read_text())
     context = {
-        "styles": mark_safe(STYLES.read_text() + (HERE / "page.css").read_text()),  # noqa: S308  # our own files
         "headline": headline(proof),
         "kept": kept(rows),
         "missed": [row.what.replace("`", "") for row in rows if row.verdict is Verdict.MISSED],
@@ -62,15 +61,43 @@ def page(proof: Proof, rows: Sequence[Row]) -> str:
         "notes": [*proof.notes, *proof.scale.notes],
         "started_at": proof.started_at + proof.scale.market_time,
     }
-    rendered: str = template.render(context)
+    return _rendered("page.html", context)
+
+
+def comparison_page(found: Comparison) -> str:
+    """Each table with a bar below each number; at 390 px a way is a card."""
+    tables = []
+    for table in found.tables:
+        ways = [
+            (
+                _parts(way.name),
+                [
+                    (column, text, f"{100 * share:.1f}" if share else "")
+                    for column, text, share in zip(table.columns, table.texts(way), table.shares(way), strict=True)
+                ],
+            )
+            for way in table.ways
+        ]
+        tables.append((_parts(table.title), list(table.columns), ways))
+    return _rendered("peers.html", {"headline": found.headline, "tables": tables})
+
+
+def _rendered(name: str, context: dict[str, Any]) -> str:
+    template = engines["django"].from_string((HERE / name).read_text())
+    styles = mark_safe(STYLES.read_text() + (HERE / "page.css").read_text())  # noqa: S308  # our own files
+    rendered: str = template.render({"styles": styles, **context})
     return rendered
+
+
+def _parts(text: str) -> list[tuple[str, bool]]:
+    """What stands between backquotes is code."""
+    return [(part, number % 2 == 1) for number, part in enumerate(text.split("`")) if part]
 
 
 def _cells(row: Row) -> dict[str, Any]:
     before, after = row.texts
-    name = [(part, number % 2 == 1) for number, part in enumerate(row.what.split("`")) if part]
     return {
-        "name": name,
+        "name": _parts(row.what),
         "promised": row.promised.replace("`", ""),
         "before": before,
         "after": after,

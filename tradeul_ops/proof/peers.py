@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from statistics import median
@@ -25,8 +25,9 @@ from tradeul_ops.demo.groups import Consumer
 from tradeul_ops.proof import history, meters
 from tradeul_ops.proof.after import KEPT, After
 from tradeul_ops.proof.before import Before
+from tradeul_ops.proof.comparison import Comparison, Table, Way
 from tradeul_ops.proof.progress import Progress
-from tradeul_ops.proof.rows import spell_bytes
+from tradeul_ops.proof.rows import Unit, spell_bytes
 from tradeul_ops.proof.run import wait
 from tradeul_ops.proof.scale import Scale
 from tradeul_ops.proof.servers import both_sides
@@ -40,19 +41,9 @@ BURSTS, BURST = 20, 1_000  # a consumer sleeps through each: twice the limit of 
 HISTORY = timedelta(days=4)
 
 
-@dataclass(frozen=True)
-class Table:
-    title: str
-    columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
-
-    def __str__(self) -> str:
-        lines = [f"| {' | '.join((self.title, *self.columns))} |", "|---" * (len(self.columns) + 1) + "|"]
-        return "\n".join([*lines, *(f"| {' | '.join(row)} |" for row in self.rows)])
-
-
-def compare(scale: Scale, directory: Path, *, given: Mapping[str, str], progress: Progress) -> list[Table]:
+def compare(scale: Scale, directory: Path, *, given: Mapping[str, str], progress: Progress) -> Comparison:
     """Each on the same servers, one after the other. Raises ServerError where one can't be had."""
+    began = time.monotonic()
     with both_sides(scale, directory, given=given) as (before, after):
         with progress.of("snapshots", None):
             snapshots = _snapshots(before.redis, scale)
@@ -60,7 +51,8 @@ def compare(scale: Scale, directory: Path, *, given: Mapping[str, str], progress
             streams = _streams(before.redis)
         with progress.of("tables", None):
             tables = _tables(before, after, scale)
-    return [snapshots, streams, tables]
+        versions = after.versions()
+    return Comparison(scale.name, (snapshots, streams, tables), versions, time.monotonic() - began)
 
 
 # --- snapshots -------------------------------------------------------------------------------------------------------
@@ -96,17 +88,24 @@ def _snapshots(client: redis.Redis, scale: Scale) -> Table:
             stored = writer.write(records, b"", watch=watch)
             sizes[writer.name].append(stored if isinstance(stored, int) else len(stored))
             spent[writer.name].append(sum(watch.phases.values()))
-    rows = []
+    ways = []
     for writer in writers:
         has = writer.read()
         full, *deltas = sizes[writer.name]
         stale = sum(has.get(symbol) != record for symbol, record in records.items())
         off = max(price_off(has.get(symbol), record) for symbol, record in records.items())
-        figures = spell_bytes(full), spell_bytes(median(deltas)), f"{median(spent[writer.name][1:]):.0f} ms"
-        rows.append((names.get(writer.name, writer.name), *figures, f"{stale:,}", f"{off:.2%}"))
+        figures = (full, median(deltas), median(spent[writer.name][1:]), stale, 100 * off)
+        ways.append(Way(names.get(writer.name, writer.name), figures))
     plain = spell_bytes(len(orjson.dumps(records)))
     title = f"snapshots of {len(records):,} tickers ({plain} of JSON)"
-    return Table(title, ("first", "then, median", "CPU a tick", "stale tickers", "price off at most"), tuple(rows))
+    columns = {
+        "first": Unit.BYTES,
+        "then, median": Unit.BYTES,
+        "CPU a tick": Unit.MILLISECONDS,
+        "stale tickers": Unit.COUNT,
+        "price off at most": Unit.PERCENT,
+    }
+    return Table(title, columns, tuple(ways))
 
 
 # --- streams ---------------------------------------------------------------------------------------------------------
@@ -133,12 +132,19 @@ def _streams(client: redis.Redis) -> Table:
             f"redis-py: `xadd(maxlen={limit})`": bare(limit),
             "this project: `StreamProducer.xadd_many`": ours,
         }
-        rows = tuple((name, *_bursts(client, add)) for name, add in ways.items())
+        found = tuple(Way(name, tuple(_bursts(client, add))) for name, add in ways.items())
     title = f"{BURSTS * BURST:,} entries to `{STREAM}`, its group asleep through bursts of {BURST:,}"
-    return Table(title, ("held at the end", "bytes", "CPU, client", "CPU, Redis", "lost that the group needed"), rows)
+    columns = {
+        "held at the end": Unit.COUNT,
+        "bytes": Unit.BYTES,
+        "CPU, client": Unit.MILLISECONDS,
+        "CPU, Redis": Unit.MILLISECONDS,
+        "lost that the group needed": Unit.COUNT,
+    }
+    return Table(title, columns, found)
 
 
-def _bursts(client: redis.Redis, add: Callable[[], None]) -> Iterator[str]:
+def _bursts(client: redis.Redis, add: Callable[[], None]) -> Iterator[float]:
     client.delete(STREAM)
     consumer = Consumer(client, STREAM, GROUP, batch=1_000)
     consumer.work(time.monotonic())  # makes the group
@@ -152,11 +158,11 @@ def _bursts(client: redis.Redis, add: Callable[[], None]) -> Iterator[str]:
             while taken := consumer.work(time.monotonic()):
                 delivered += taken
     used = meters.read_redis(client).since(server)
-    yield f"{client.xlen(STREAM):,}"
-    yield spell_bytes(int(client.memory_usage(STREAM, samples=0) or 0))
-    yield f"{1000 * spent:.0f} ms"
-    yield f"{1000 * used.main_seconds:.0f} ms"
-    yield f"{BURSTS * BURST - delivered:,}"
+    yield client.xlen(STREAM)
+    yield client.memory_usage(STREAM, samples=0) or 0
+    yield 1000 * spent
+    yield 1000 * used.main_seconds
+    yield BURSTS * BURST - delivered
 
 
 # --- tables ----------------------------------------------------------------------------------------------------------
@@ -191,16 +197,22 @@ def _tables(before: Before, after: After, scale: Scale) -> Table:
         for some in rows:
             side.write_rows(some)
         client_us = 1e6 * (time.process_time() - began) / count
-        server_us = _us(side.postgres_cpu(), server, count)
+        server_us = _spent(side.postgres_cpu(), server, 1e6 / count)
         history.fill(side.database, scale=older, end=end)
         held, server = side.table_bytes(), side.postgres_cpu()
         bound()
-        spent = side.postgres_cpu()
-        bounding = "–" if spent is None or server is None else f"{spent - server:.2f} s"
-        sizes = f"{spell_bytes(held)} → {spell_bytes(side.table_bytes())}"
-        lines.append((name, f"{client_us:.0f} µs", server_us, bounding, sizes, f"{side.count_old(KEPT):,}"))
+        bounding = _spent(side.postgres_cpu(), server, 1.0)
+        figures = (client_us, server_us, bounding, held, side.table_bytes(), side.count_old(KEPT))
+        lines.append(Way(name, figures))
     title = f"{count:,} scans in cycles of 500; {older.history_rows:,} of four days, of which three stay"
-    columns = ("CPU a row, client", "CPU a row, server", "CPU to bound, server", "table", "left beyond three days")
+    columns = {
+        "CPU a row, client": Unit.MICROSECONDS,
+        "CPU a row, server": Unit.MICROSECONDS,
+        "CPU to bound, server": Unit.SECONDS,
+        "table, as it grew": Unit.BYTES,
+        "bounded": Unit.BYTES,
+        "left beyond three days": Unit.COUNT,
+    }
     return Table(title, columns, tuple(lines))
 
 
@@ -211,5 +223,5 @@ BOUNDS = {
 }
 
 
-def _us(now: float | None, before: float | None, count: int) -> str:
-    return "–" if now is None or before is None else f"{1e6 * (now - before) / count:.0f} µs"
+def _spent(now: float | None, before: float | None, times: float) -> float | None:
+    return None if now is None or before is None else (now - before) * times

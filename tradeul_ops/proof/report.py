@@ -6,6 +6,7 @@ import json
 from collections.abc import Sequence
 from typing import Any
 
+from tradeul_ops.proof.comparison import Comparison
 from tradeul_ops.proof.rows import Row, Verdict, markdown
 from tradeul_ops.proof.run import Proof
 from tradeul_ops.proof.side import Seen
@@ -63,6 +64,25 @@ def document(proof: Proof, rows: Sequence[Row]) -> str:
         },
         indent=2,
     )
+
+
+def comparison_text(found: Comparison) -> str:
+    """The tables in Markdown, as docs/performance.md has them."""
+    return "\n\n".join([*map(str, found.tables), found.headline])
+
+
+def comparison_document(found: Comparison) -> str:
+    """One JSON object; each table with its columns' units, and of each way a number a column."""
+    tables = [
+        {
+            "title": table.title,
+            "units": dict(table.columns),
+            "ways": [{"way": way.name, **dict(zip(table.columns, way.figures, strict=True))} for way in table.ways],
+        }
+        for table in found.tables
+    ]
+    told = {"scale": found.scale, "versions": found.versions, "seconds": round(found.seconds, 1), "tables": tables}
+    return json.dumps(told, indent=2)
 
 
 def _row(row: Row) -> dict[str, Any]:

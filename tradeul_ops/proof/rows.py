@@ -23,6 +23,8 @@ class Unit(StrEnum):
     BYTES_AN_HOUR = "bytes/h"
     COUNT = "count"
     SECONDS = "s"
+    MILLISECONDS = "ms"
+    MICROSECONDS = "µs"
     PERCENT = "%"
 
 
@@ -94,6 +96,8 @@ SPELLED: dict[Unit, Callable[[float], str]] = {
     Unit.BYTES_AN_HOUR: lambda value: f"{spell_bytes(value)}/h",
     Unit.COUNT: lambda value: f"{value:,.0f}",
     Unit.SECONDS: _seconds,
+    Unit.MILLISECONDS: lambda value: f"{value:,.0f} ms",
+    Unit.MICROSECONDS: lambda value: f"{value:,.0f} µs",
     Unit.PERCENT: lambda value: f"{value:.2f} %",
 }
 

@@ -109,7 +109,7 @@ class _Runner:
             edition=self.after.edition,
             before=self.before.seen,
             after=self.after.seen,
-            versions=self._versions(),
+            versions=self.after.versions(),
             left_to_bound=self.after.left_to_bound(),
             notes=notes,
         )
@@ -173,18 +173,6 @@ class _Runner:
         if (dead := self.after.stack.dead_child()) is not None:
             said = getattr(self.after.stack, "said", [])[-3:]
             raise ServerError(f"{dead.name} ended with exit code {dead.process.returncode}: {' / '.join(said)}")
-
-    def _versions(self) -> dict[str, str]:
-        server: Any = self.after.redis.info("server")
-        redis_version = server.get("valkey_version")
-        found = {
-            "Valkey" if redis_version else "Redis": redis_version or server["redis_version"],
-            "PostgreSQL": str(self.after.database.info.parameter_status("server_version")).split()[0],
-        }
-        if self.after.edition is not Edition.NONE:
-            query = "SELECT extversion FROM pg_extension WHERE extname = 'timescaledb'"
-            found["TimescaleDB"] = f"{self.after._one(query)[0]}, {self.after.edition}"
-        return found
 
 
 def stream_bounds() -> dict[str, int]:

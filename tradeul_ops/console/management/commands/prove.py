@@ -1,6 +1,7 @@
 """`manage.py prove`: the integration guide's promises, measured before and after. A door; tradeul_ops.proof does it.
 
-Exit code 0: every promise that this project makes was kept. 1: one was missed. 2: a server could not be had.
+Exit code 0: every promise that this project makes was kept, or peers were compared, of whom nothing was promised.
+1: a promise was missed. 2: a server could not be had.
 """
 
 from __future__ import annotations
@@ -15,10 +16,11 @@ from django.core.management.base import BaseCommand, CommandError
 
 from tradeul_ops.demo.servers import ServerError
 from tradeul_ops.proof import report
-from tradeul_ops.proof.page import page
+from tradeul_ops.proof.comparison import Comparison
+from tradeul_ops.proof.page import comparison_page, page
 from tradeul_ops.proof.peers import compare
 from tradeul_ops.proof.progress import Progress
-from tradeul_ops.proof.run import prove
+from tradeul_ops.proof.run import Proof, prove
 from tradeul_ops.proof.scale import SCALES
 from tradeul_ops.proof.servers import GIVEN
 from tradeul_ops.proof.table import kept, rows_of
@@ -53,22 +55,28 @@ class Command(BaseCommand):
     def handle(self, *, scale: str, directory: Path | None, peers: bool, html: Path | None, **options: Any) -> None:
         if html is not None and not html.parent.is_dir():
             raise CommandError(f"--html: there is no folder {html.parent}.")
-        if peers and (html or options["json"]):
-            raise CommandError("--peers prints its tables only: leave out --html and --json.")
         given = {name: options[name] for name in GIVEN if options[name]}
         try:
             with tempfile.TemporaryDirectory(prefix="prove-", dir=directory) as folder:
                 how: dict[str, Any] = {"given": given, "progress": Progress(sys.stderr)}
-                if peers:
-                    tables = compare(SCALES[scale], Path(folder), **how)
-                    self.stdout.write("\n\n".join(map(str, tables)))
-                    return
-                proof = prove(SCALES[scale], Path(folder), **how)
+                where = SCALES[scale], Path(folder)
+                found = compare(*where, **how) if peers else prove(*where, **how)
         except ServerError as error:
             raise CommandError(str(error), returncode=AWAY) from error
+        if isinstance(found, Comparison):
+            self._tell_peers(found, html=html, as_json=options["json"])
+        else:
+            self._tell(found, html=html, as_json=options["json"])
+
+    def _tell_peers(self, found: Comparison, *, html: Path | None, as_json: bool) -> None:
+        if html is not None:
+            html.write_text(comparison_page(found))
+        self.stdout.write(report.comparison_document(found) if as_json else report.comparison_text(found))
+
+    def _tell(self, proof: Proof, *, html: Path | None, as_json: bool) -> None:
         rows = rows_of(proof)
         if html is not None:
             html.write_text(page(proof, rows))
-        self.stdout.write(report.document(proof, rows) if options["json"] else report.text(proof, rows))
+        self.stdout.write(report.document(proof, rows) if as_json else report.text(proof, rows))
         if not kept(rows):
             sys.exit(MISSED)
