@@ -102,7 +102,10 @@ def _take(now: datetime) -> int:
     with transaction.atomic():
         StreamSample.objects.bulk_create(taken)
         if not Enforcement.objects.filter(id=1).update(sampled_to=newest):
-            Enforcement.objects.create(id=1, sampled_to=newest)
+            first = [Enforcement(id=1, sampled_to=newest)]  # a sweep may make the row at this moment
+            Enforcement.objects.bulk_create(
+                first, update_conflicts=True, update_fields=["sampled_to"], unique_fields=["id"]
+            )
         record_cuts(cuts, states, since=last_tick or now, now=now)
     return len(taken)
 
