@@ -6,6 +6,7 @@ from typing import Any
 
 from celery import Celery
 from celery.signals import (
+    beat_init,
     before_task_publish,
     heartbeat_sent,
     setup_logging,
@@ -13,6 +14,7 @@ from celery.signals import (
     task_postrun,
     task_prerun,
     task_success,
+    worker_init,
 )
 
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "tradeul_ops.settings")
@@ -55,6 +57,14 @@ app.conf.beat_schedule = {
     "prune snapshot history": _every("snapshots.prune_history", hours=1),
     "prune timescale history": _every("timescale.prune_history", hours=1),
 }
+
+
+@worker_init.connect  # type: ignore[untyped-decorator]  # celery has no types
+@beat_init.connect  # type: ignore[untyped-decorator]
+def _before_threads(**_: object) -> None:
+    from tradeul_ops import memory
+
+    memory.share_one_arena()
 
 
 @heartbeat_sent.connect  # type: ignore[untyped-decorator]  # celery has no types
