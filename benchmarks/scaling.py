@@ -1,10 +1,10 @@
-"""Measures what the console's own work costs as streams and tickers grow tenfold and a hundredfold.
+"""Measures what the console's own work costs as streams, tickers and chunks grow tenfold and a hundredfold.
 
-    python benchmarks/scaling.py [--rounds 3] [--only streams] [--sizes 2]
+    python benchmarks/scaling.py [--rounds 3] [--only streams|tickers|chunks] [--sizes 2]
 
 Servers of its own; some minutes. CPU, not time, since a machine is seldom quiet: of this process, which does what
 worker and web do, and of the servers. The last column is the line through the last two sizes, and says so.
-Chunks cost the console one query of the catalogue, whatever their number; see docs/scaling.md.
+Chunks need an installed PostgreSQL that offers TimescaleDB, whose own jobs do not run meanwhile.
 """
 
 from __future__ import annotations
@@ -27,9 +27,10 @@ import psutil
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from tradeul_ops.demo.servers import PostgresServer, ValkeyServer, free_port
+from tradeul_ops.demo.servers import PostgresServer, ValkeyServer, bundled_postgres, free_port
+from tradeul_ops.demo.timescale import installed_postgres
 
-STREAMS, TICKERS = (10, 100, 1000), (119, 1190, 11_900)
+STREAMS, TICKERS, CHUNKS = (10, 100, 1000), (119, 1190, 11_900), (10, 100, 1000)
 START = datetime(2026, 3, 9, 14, 30, tzinfo=UTC)
 Row = tuple[str, list[float], list[float]]
 
@@ -153,14 +154,67 @@ def tickers(meter: Meter, *, sizes: int, rounds: int) -> Iterator[str]:
     yield from table("tickers", TICKERS[:sizes], list(found.values()))
 
 
+def chunks(meter: Meter, *, sizes: int, rounds: int) -> Iterator[str]:
+    """`scan_results`, a chunk an hour with a row in each, the newest one of this hour."""
+    from django.contrib.auth import get_user_model
+    from django.db import connection
+    from django.test import Client
+    from django.utils import timezone
+
+    from timescale import services
+    from timescale.models import HypertablePolicy
+
+    client = Client(headers={"host": "localhost"})
+    client.force_login(get_user_model().objects.get_or_create(username="chunks", is_superuser=True)[0])
+    page = f"/hypertables/tables/{HypertablePolicy.objects.get(table_name='scan_results').pk}/"
+    work: dict[str, Callable[[], object]] = {
+        "policies compared": services.reconcile_policies,
+        "samples of the tables": lambda: services.take_samples(now=timezone.now()),
+        "the overview, a poll": lambda: client.get("/", headers={"HX-Request": "true"}),
+        "the list of tables, a poll": lambda: client.get("/hypertables/", headers={"HX-Request": "true"}),
+        "the page of the table": lambda: client.get(page),
+        "Prometheus' metrics": lambda: client.get("/metrics"),
+    }
+    found: dict[str, Row] = {name: (name, [], []) for name in work}
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT set_chunk_time_interval('scan_results', interval '1 hour')")
+    for size in CHUNKS[:sizes]:
+        with connection.cursor() as cursor:
+            cursor.execute(
+                "INSERT INTO scan_results (time, symbol, session, price) "
+                "SELECT now() - i * interval '1 hour', 'AAPL', 'MARKET_OPEN', 1 FROM generate_series(0, %s) i",
+                [size - 1],
+            )
+            cursor.execute("ANALYZE scan_results")
+            cursor.execute("SELECT count(*) FROM timescaledb_information.chunks WHERE hypertable_name = 'scan_results'")
+            assert cursor.fetchone()[0] in (size, size + 1)  # an hour may begin meanwhile
+        for name, one in work.items():
+            one()  # the first time also fills the server's caches
+            ours, theirs = meter.of(one, rounds=rounds)
+            found[name][1].append(ours)
+            found[name][2].append(theirs)
+    yield from table("chunks of one table", CHUNKS[:sizes], list(found.values()))
+
+
+PARTS = {part.__name__: part for part in (streams, tickers, chunks)}
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--rounds", type=int, default=3)
-    parser.add_argument("--only", choices=("streams", "tickers"))
+    parser.add_argument("--only", choices=PARTS)
     parser.add_argument("--sizes", type=int, choices=(2, 3), default=3, help="2 leaves the largest out")
     asked = parser.parse_args()
+    from tests.timescale.servers import SETTINGS
+
     with tempfile.TemporaryDirectory() as name:
-        postgres = PostgresServer(Path(name) / "postgres", free_port())
+        installed = installed_postgres()
+        postgres = PostgresServer(
+            Path(name) / "postgres",
+            free_port(),
+            bin_path=installed[0] if installed else bundled_postgres(),
+            settings=SETTINGS if installed else {},
+        )
         redis = ValkeyServer(Path(name) / "redis", free_port(), options={"save": ""})
         try:
             postgres.start()
@@ -174,8 +228,11 @@ def main() -> int:
             django.setup()
             call_command("migrate", verbosity=0)
             meter = Meter(postgres, redis)
-            for part in (one for one in (streams, tickers) if asked.only in (None, one.__name__)):
-                for line in part(meter, sizes=asked.sizes, rounds=asked.rounds):
+            for part in [asked.only] if asked.only else PARTS:
+                if part == "chunks" and not installed:
+                    print("chunks: no installed PostgreSQL offers TimescaleDB")
+                    continue
+                for line in PARTS[part](meter, sizes=asked.sizes, rounds=asked.rounds):
                     print(line, flush=True)
         finally:
             redis.stop()
