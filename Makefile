@@ -18,7 +18,7 @@ prove: $(READY)
 	$(BIN)/python manage.py prove
 
 soak: $(READY)
-	$(BIN)/python manage.py soak --hours 1
+	$(BIN)/python manage.py soak
 
 test: $(READY)
 	$(BIN)/python -m pytest

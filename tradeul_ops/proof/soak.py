@@ -24,14 +24,18 @@ from tradeul_ops.proof.slope import Point, Slope, means, slope
 
 PARTS = ("worker", "beat", "market")
 EVERY_SECONDS = 1.0
-WARM_UP = 0.4  # of the time: streams and the deltas' stream fill, processes import what they need
-# Of all that beat sends, within the warm-up: after 110 runs the worker's memory stayed, and these are 192.
-WARM_ROUNDS = 12
+WARM_EVERY_SECONDS = 0.1
+WARM_UP = 0.4  # of the time at least: streams and the deltas' stream fill, processes import what they need
+LONGEST_WARM_UP = 0.8  # where the machine is too busy to do the rounds by then
+# Of all that beat sends, before anything is judged. The worker's memory rises with its runs until it has 600 to 700
+# behind it, these; beat alone takes a quarter of an hour for as many.
+WARM_ROUNDS = 40
 PARTS_JUDGED = (
     12  # means of as many equal times: sweeps every 5 s make a saw-tooth, and its samples are not independent
 )
-# A server's cache of pages fills as its tables grow; a small one is full within the warm-up.
-POSTGRES = {"shared_buffers": "16MB", "max_connections": "30"}
+# A server's cache of pages fills as its tables grow, and that of each connection's temporary tables, which merge_rows
+# has, as they are used: small ones are full within the warm-up.
+POSTGRES = {"shared_buffers": "16MB", "temp_buffers": "1MB", "max_connections": "30"}
 SHORTEST_SECONDS = 60.0
 
 
@@ -71,10 +75,13 @@ class Line:
 
 @dataclass
 class Soak:
+    """`rounds` of all that beat sends came before what was judged."""
+
     seconds: float
     speed: float
     lines: list[Line] = field(default_factory=list)
     errors: list[str] = field(default_factory=list)
+    rounds: int = 0
 
     @property
     def flat(self) -> bool:
@@ -98,25 +105,43 @@ def soak(
     words = ("--speed", f"{speed:g}", "--tickers", f"{tickers}")
     stack = QuietStack(directory, 0, fresh=True, parts=PARTS, market=words, given={}, postgres=_postgres)
     series: dict[str, list[Point]] = {name: [] for name in limits}
-    with stack.running(), progress.of("soak", round(seconds)) as told:
+    with stack.running():
+        with progress.of("warming up", WARM_ROUNDS) as told:
+            rounds = _warm_up(stack, seconds, told)
         readings = _readings(stack)
-        warm, broker = 0, client(stack.environment["CELERY_BROKER_URL"])
-        began = at = time.monotonic()
-        while (now := time.monotonic()) < began + seconds:
-            if (dead := stack.dead_child()) is not None:
-                raise ServerError(f"{dead.name} ended with exit code {dead.process.returncode}.")
-            if now - began >= WARM_UP * seconds:
+        judged = (1 - WARM_UP) * seconds
+        with progress.of("soak", round(judged)) as told:
+            until = time.monotonic() + judged
+            while (now := time.monotonic()) < until:
+                _check(stack)
                 for name in limits:
-                    series[name].append((now - began, float(readings[name]())))
-            elif warm < WARM_ROUNDS and not broker.llen(QUEUE):
-                _send_all(stack.environment["CELERY_BROKER_URL"])
-                warm += 1
-            time.sleep(EVERY_SECONDS)
-            told(round(time.monotonic() - at))
-            at += round(time.monotonic() - at)
+                    series[name].append((now, float(readings[name]())))
+                time.sleep(EVERY_SECONDS)
+                told(round(until - now) - round(until - time.monotonic()))
         errors = [f"{child.name}: {line}" for child in stack.children for line in child.errors[:3]]
     lines = [Line(name, tuple(series[name]), limit) for name, limit in limits.items()]
-    return Soak(seconds, speed, lines, errors)
+    return Soak(seconds, speed, lines, errors, rounds)
+
+
+def _warm_up(stack: QuietStack, seconds: float, told: Callable[[int], None]) -> int:
+    """Sends a round whenever few wait, until there were enough, or it takes too long. How many there were."""
+    broker, rounds, began = client(stack.environment["CELERY_BROKER_URL"]), 0, time.monotonic()
+    while (now := time.monotonic() - began) < LONGEST_WARM_UP * seconds:
+        _check(stack)
+        if rounds < WARM_ROUNDS and broker.llen(QUEUE) < len(app.conf.beat_schedule) / 2:
+            _send_all(stack.environment["CELERY_BROKER_URL"])
+            rounds += 1
+            told(1)
+        elif rounds == WARM_ROUNDS and now >= WARM_UP * seconds:
+            break
+        time.sleep(WARM_EVERY_SECONDS)
+    return rounds
+
+
+def _check(stack: QuietStack) -> None:
+    """Raises ServerError where a process is dead."""
+    if (dead := stack.dead_child()) is not None:
+        raise ServerError(f"{dead.name} ended with exit code {dead.process.returncode}.")
 
 
 def _send_all(broker: str) -> None:
@@ -130,7 +155,7 @@ def _readings(stack: QuietStack) -> dict[str, Callable[[], int]]:
     redis = client(stack.environment["REDIS_URL"])
 
     def memory_of(pid: int) -> Callable[[], int]:
-        return lambda: meters.memory_bytes(pid)
+        return lambda: meters.held_bytes(pid)
 
     servers = {name: server.process.pid for name, server in stack.servers.items() if server.process is not None}
     return {
@@ -150,7 +175,8 @@ def _postgres(directory: Path, port: int) -> PostgresServer:
 def text(found: Soak) -> str:
     market = found.seconds * found.speed / 3600
     lines = [
-        f"{found.seconds:.0f} s of the clock, {market:.2g} h of market; judged after {WARM_UP:.0%} of it.",
+        f"{found.seconds:.0f} s of the clock, {market:.2g} h of market; the last {1 - WARM_UP:.0%} are judged, after "
+        f"{found.rounds} runs of each task.",
         "Missed is what surely grew: by more than its limit, two standard errors (±) taken off.",
         "",
         "| memory | from, to | growth | limit | |",

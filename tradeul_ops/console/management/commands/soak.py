@@ -25,8 +25,6 @@ LIMITS = {
     "Redis, resident": 60 * MB,
     "broker": 20 * MB,
     "PostgreSQL": 60 * MB,
-    # On a quiet machine 218 ± 24 in three minutes, 91 ± 23 in six: it slows down, and three are too short to judge it.
-    # What is left is not explained.
     "worker": 100 * MB,
     "beat": 20 * MB,
 }
