@@ -56,7 +56,7 @@ def plan_trim(state: StreamState, *, limit: Limit, due: bool, held: bool = False
     if state.length <= may_reach and minid is None:
         return Skip(f"{state.length:,} entries are within the limit")
     return Trim(
-        stream=limit.stream,
+        stream=state.stream,
         length=state.length,
         maxlen=limit.hard_maxlen or LARGEST if limit.maxlen is None else limit.maxlen,
         minid=minid,

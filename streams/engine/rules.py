@@ -62,6 +62,7 @@ class Rules:
     """All of them. `effective` costs one match a pattern with wildcards, and is worth keeping by stream."""
 
     def __init__(self, rules: Iterable[Rule] = ()) -> None:
+        self._alike: dict[tuple[str, ...], Effective] = {}
         self.by_key: dict[str, Rule] = {rule.key: rule for rule in sorted(rules, key=lambda rule: rule.rank)}
         self._exact: dict[str, list[Rule]] = {}
         self._globs: list[Rule] = []
@@ -90,6 +91,13 @@ class Rules:
 
     def limit_of(self, stream: str) -> Limit | None:
         return self.effective(stream).limit
+
+    def alike(self, stream: str) -> Effective:
+        """`effective`, worked out once for all that the same rules match: it is the same but for the names in it."""
+        key = tuple([rule.key for rule in self.matching(stream)])
+        if (found := self._alike.get(key)) is None:
+            found = self._alike[key] = self.effective(stream)
+        return found
 
     def effective(self, stream: str) -> Effective:
         """A rule that is switched off yields to the next; only where it is the last is the stream left unbounded."""

@@ -17,7 +17,7 @@ from streams.engine.state import text
 
 SAFE_TRIM = "safe_trim"  # the script of that name
 # Of what the server may do at one go, the share that a bite takes whatever it removes, and the share of an entry.
-BITE_SHARE, ENTRY_SHARE = 0.05, 0.0001
+BITE_SHARE, ENTRY_SHARE = 0.025, 0.0001
 Call = tuple[str | int, ...]
 Stopped = Literal["at its limit", "held by a group", "at its ceiling", "out of time"]
 

@@ -6,7 +6,7 @@ The cost is one round trip and three queries, however many streams there are.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
@@ -70,9 +70,9 @@ def known_streams(rules: Rules) -> list[Known]:
 
 def limited_streams(known: Iterable[Known], *, rules: Rules) -> tuple[list[Limited], list[Known]]:
     """Those that a limit is for, with that; and those that none is for."""
-    limited, others, effective_of = [], [], by_what_matches(rules)
+    limited, others = [], []
     for one in known:
-        if (effective := effective_of(one.name)).limit is None:
+        if (effective := rules.alike(one.name)).limit is None:
             others.append(one)
         else:
             limited.append((one, effective))
@@ -117,19 +117,6 @@ def read_glances(
         )
         for one, effective in shown
     ]
-
-
-def by_what_matches(rules: Rules) -> Callable[[str], Effective]:
-    """`rules.effective`, worked out once for all that the same rules match: it is the same but for the name."""
-    found: dict[tuple[str, ...], Effective] = {}
-
-    def effective_of(stream: str) -> Effective:
-        key = tuple(rule.key for rule in rules.matching(stream))
-        if key not in found:
-            found[key] = rules.effective(stream)
-        return found[key]
-
-    return effective_of
 
 
 def seen_lately(one: Known, now: datetime) -> bool:

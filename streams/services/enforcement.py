@@ -109,7 +109,8 @@ def _enforce(rules: Rules, rows: list[Row], *, now: datetime, all_due: bool = Fa
 
 
 def _enabled(rules: Rules, rows: list[Row]) -> dict[str, Limit]:
-    found = ((row.name, rules.limit_of(row.name)) for row in rows if not bounded_elsewhere(row.name))
+    """Stream → what bounds it; a limit may be that of another stream for which the same rules hold."""
+    found = ((row.name, rules.alike(row.name).limit) for row in rows if not bounded_elsewhere(row.name))
     return {name: limit for name, limit in found if limit is not None and limit.enabled}
 
 

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from itertools import chain, islice
 from typing import Any
 
+from hiredis import pack_command  # redis-py's own packer calls it after several times its work
 from redis import RedisError, ResponseError
 from redis.exceptions import NoScriptError, RedisClusterException
 
@@ -46,7 +47,7 @@ def answers(client: Client, lots: Iterable[Sequence[Words]]) -> Iterator[Any]:
 
     def send() -> None:
         if lot := next(rest, None):
-            connection.send_packed_command(connection.pack_commands(lot))
+            connection.send_packed_command([pack_command((*name.split(), *rest)) for name, *rest in lot])
             under_way.append((len(lot), noted(lot)))
 
     try:

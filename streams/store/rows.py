@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from datetime import datetime
+from functools import lru_cache
 from typing import Any
 
 from psycopg import sql
@@ -97,4 +98,4 @@ def record_trims(
 
 
 def _json(rows: list[Any]) -> str:
-    return json.dumps(rows, default=datetime.isoformat)
+    return json.dumps(rows, default=lru_cache(datetime.isoformat))  # most rows of a sweep have the same times
