@@ -110,11 +110,11 @@ def lag_of(
     return None if said is None else min(said, length)
 
 
-def state_from_reply(stream: str, *, reply: Sequence[Any] | None) -> StreamState:
-    """The value of what read_state.lua answers."""
+def state_from_reply(stream: str, *, reply: Sequence[Any] | None, server_ms: int | None = None) -> StreamState:
+    """The value of what read_state.lua answers. `server_ms`: where the answer does not say the time."""
     if not reply:
         return StreamState(stream=stream)
-    length, size, entries_added, first, last, groups, newest_bytes, (seconds, micros) = reply
+    length, size, entries_added, first, last, groups, newest_bytes, time = reply
     first_place, last_place = _place(first) if first else None, _place(last)
     each: list[Iterator[Any]] = [iter(groups)] * _OF_A_GROUP
     return StreamState(
@@ -135,7 +135,7 @@ def state_from_reply(stream: str, *, reply: Sequence[Any] | None) -> StreamState
             ]
         ),
         newest_entry_bytes=newest_bytes,
-        server_ms=int(seconds) * 1000 + int(micros) // 1000,
+        server_ms=int(time[0]) * 1000 + int(time[1]) // 1000 if time else server_ms,
     )
 
 

@@ -1,6 +1,7 @@
 -- Reads one stream: {length, bytes, entries added, first id, last id, groups, bytes of a new entry, TIME's
 -- answer}, or nil where the key is absent.
--- KEYS[1] stream; ARGV[1] 'newest' where the size of new entries is asked for. Groups are one flat array, five values a
+-- KEYS[1] stream; ARGV[1] 'newest' where the size of new entries is asked for; ARGV[2] 'no time' where another answer
+-- says it. Groups are one flat array, five values a
 -- group: name, consumers, pending, last delivered id, lag. What the server can't say is nil.
 --
 -- A script because XINFO STREAM ships the first and the last entry's payload with every answer (18 MB at 9 MB an entry);
@@ -54,5 +55,5 @@ end
 
 return {
   length, bytes or false, said(stream, 'entries-added', 11), first and first[1] or false,
-  said(stream, 'last-generated-id', 7), groups, newest, redis.call('TIME'),
+  said(stream, 'last-generated-id', 7), groups, newest, ARGV[2] ~= 'no time' and redis.call('TIME'),
 }

@@ -47,7 +47,8 @@ def answers(client: Client, lots: Iterable[Sequence[Words]]) -> Iterator[Any]:
 
     def send() -> None:
         if lot := next(rest, None):
-            connection.send_packed_command([pack_command((*name.split(), *rest)) for name, *rest in lot])
+            packed = b"".join([pack_command((*name.split(), *rest)) for name, *rest in lot])
+            connection.send_packed_command([packed])
             under_way.append((len(lot), noted(lot)))
 
     try:
