@@ -35,7 +35,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 from benchmarks._days import real_days
 from benchmarks._market import Market
 from benchmarks._measure import Row
-from snapshots.engine import chain, codec
+from snapshots.engine import chain, codec, frame
 from snapshots.engine.build import Build, encode, prepare
 from snapshots.engine.plan import Options
 from snapshots.engine.source import changes_of_fields
@@ -60,7 +60,7 @@ class Ours:
         watch = Watch()
         part = build.delta if build.delta and self._at else build.full
         assert part is not None
-        document = codec.read(codec.unpack(part.stored))
+        document = codec.read(frame.unpack(part.stored))
         full = part is build.full or self._at is None
         self._at = chain.open_full(document) if full else chain.follow(self._at, document=document)
         watch.lap("read")

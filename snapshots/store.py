@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from snapshots.engine import codec
+from snapshots.engine import frame
 from snapshots.engine.chain import Published
 from snapshots.engine.errors import DocumentUnreadable
 from snapshots.engine.names import ALIAS_DELTA, ALIAS_FULL, keys_of
@@ -183,6 +183,6 @@ def read_held(client: Client, name: str, *, head: Head, aliases: bool) -> Held:
 def unpacked(stored: bytes) -> bytes:
     """A stored document as JSON. Raises StoreRefused."""
     try:
-        return codec.unpack(stored)
+        return frame.unpack(stored)
     except DocumentUnreadable as error:
         raise StoreRefused(str(error)) from error

@@ -9,7 +9,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from datetime import timedelta
 
-from snapshots.engine import codec
+from snapshots.engine import codec, frame
 from snapshots.engine.chain import Published
 from snapshots.engine.codec import Header
 from snapshots.engine.delta import Delta, apply, diff
@@ -180,5 +180,5 @@ def _header(prepared: Prepared, kind: codec.Kind, *, base: int, found: str) -> H
 
 
 def _pack(raw: bytes, options: Options) -> Stored:
-    stored = codec.pack(raw, level=options.compression_level, threshold=options.compression_threshold)
+    stored = frame.pack(raw, level=options.compression_level, threshold=options.compression_threshold)
     return Stored(stored=stored, raw_bytes=len(raw))

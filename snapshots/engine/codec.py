@@ -1,4 +1,4 @@
-"""Documents to bytes and back, as docs/snapshot-format.md says: columnar JSON in zstd. Decides nothing."""
+"""Documents to JSON and back, as docs/snapshot-format.md says. Decides nothing; what is stored is in frame.py."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from typing import Any, Literal, TypeVar
 
 import numpy as np
 import orjson
-import zstandard
 
 from snapshots.engine import differences, wire
 from snapshots.engine.arrays import Rows
@@ -20,8 +19,6 @@ from snapshots.engine.state import State, check_size
 from snapshots.engine.weight import MAX_PARSED_BYTES, is_too_heavy
 
 VERSION = 1
-MAGIC = b"\x28\xb5\x2f\xfd"  # a zstd frame; a document stored without compression starts with a brace
-MAX_DOCUMENT_BYTES = 64 * 2**20  # twice what 100,000 tickers of 47 fields take
 
 _UNREADABLE = (
     KeyError,
@@ -133,32 +130,6 @@ def state_of(document: Document) -> State:
 def delta_of(document: Document, *, state: State) -> Delta:
     """The delta in absolute values. Raises DocumentUnreadable, also where `state` is not what it starts from."""
     return _guard(document, lambda: _delta(document.body, state))
-
-
-def pack(raw: bytes, *, level: int, threshold: int) -> bytes:
-    """One zstd frame with content checksum; `raw` itself below `threshold` bytes. Raises Unpublishable."""
-    if len(raw) > MAX_DOCUMENT_BYTES:
-        raise Unpublishable(f"a document of {len(raw):,} bytes, and readers read {MAX_DOCUMENT_BYTES:,} at most.")
-    if is_too_heavy(raw):
-        raise Unpublishable(f"a document of {len(raw):,} bytes would take its readers more than {MAX_PARSED_BYTES:,}.")
-    if len(raw) < threshold:
-        return raw
-    return zstandard.ZstdCompressor(level=level, write_checksum=True, write_content_size=True).compress(raw)
-
-
-def unpack(stored: bytes) -> bytes:
-    """Takes no more memory than MAX_DOCUMENT_BYTES, whatever the frame says. Raises DocumentUnreadable."""
-    try:
-        size = zstandard.frame_content_size(stored) if stored.startswith(MAGIC) else len(stored)
-        if size < 0:
-            raise DocumentUnreadable(f"a zstd frame of {len(stored):,} bytes does not say how much it holds.")
-        if size > MAX_DOCUMENT_BYTES:
-            raise DocumentUnreadable(f"a document of {size:,} bytes; at most {MAX_DOCUMENT_BYTES:,} are read.")
-        if not stored.startswith(MAGIC):
-            return stored
-        return zstandard.ZstdDecompressor().decompress(stored, allow_extra_data=False)
-    except zstandard.ZstdError as error:
-        raise DocumentUnreadable(f"these {len(stored):,} bytes are no whole zstd frame: {error}") from error
 
 
 def _loads(raw: bytes) -> Any:

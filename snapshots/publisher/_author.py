@@ -13,7 +13,7 @@ from typing import Any, TypeAlias
 from snapshots.engine.build import Build, encode, prepare
 from snapshots.engine.cells import Record
 from snapshots.engine.chain import Published
-from snapshots.engine.codec import MAGIC
+from snapshots.engine.frame import MAGIC
 from snapshots.engine.names import keys_of
 from snapshots.engine.plan import Break, Cause, Options, break_of
 from snapshots.engine.policies import POLICIES_KEY, Policy, WireError, from_wire

@@ -9,7 +9,7 @@ from typing import Any, TypeAlias
 
 import numpy as np
 
-from snapshots.engine import chain, codec
+from snapshots.engine import chain, codec, frame
 from snapshots.engine.chain import Published
 from snapshots.engine.delta import touched
 from snapshots.engine.errors import ChainBroken, DocumentUnreadable
@@ -213,7 +213,7 @@ def _read_full(name: str, head: Head) -> Steps:
     stored = yield ("GET", keys_of(name).full)
     if stored is None:
         raise NothingPublished(f"snapshot {name}: its full is gone; the writer's next build is a new one.")
-    at = chain.open_full(codec.read(codec.unpack(stored)))
+    at = chain.open_full(codec.read(frame.unpack(stored)))
     if at.epoch != head.epoch or at.sequence != head.base:
         raise ChainBroken(f"{name}: the full is {at.sequence}, the head's base {head.base}.")
     return at
@@ -221,7 +221,7 @@ def _read_full(name: str, head: Head) -> Steps:
 
 def _document(fields: dict[bytes, bytes]) -> codec.Document:
     try:
-        return codec.read(codec.unpack(fields[b"document"]))
+        return codec.read(frame.unpack(fields[b"document"]))
     except KeyError as error:
         raise DocumentUnreadable("an entry of the deltas has no document.") from error
 

@@ -14,7 +14,7 @@ import numpy as np
 from django.db.models import QuerySet
 
 from snapshots import store
-from snapshots.engine import chain, codec
+from snapshots.engine import chain, codec, frame
 from snapshots.engine.cells import MISSING, Cell, thaw
 from snapshots.engine.errors import SnapshotError
 from snapshots.engine.names import keys_of
@@ -117,10 +117,10 @@ def _restored(name: str, now: datetime) -> Restore:
     read = time.perf_counter()
     tickers, error, what = 0, "", f"full {head.base}"
     try:
-        at = chain.open_full(codec.read(codec.unpack(full)))
+        at = chain.open_full(codec.read(frame.unpack(full)))
         for number, stored in enumerate(deltas, start=head.base + 1):
             what = f"delta {number}"
-            at = chain.follow(at, document=codec.read(codec.unpack(stored)))
+            at = chain.follow(at, document=codec.read(frame.unpack(stored)))
         tickers = at.state.tickers
     except SnapshotError as failure:
         error = f"The chain is broken at {what}: {failure}"

@@ -6,6 +6,7 @@ The newest documents stay in this process, so that 200 readers cost Redis one re
 from __future__ import annotations
 
 import functools
+import itertools
 from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -13,8 +14,8 @@ from typing import Any, Literal
 import zstandard
 
 from snapshots import store
-from snapshots.engine import gzipped
-from snapshots.engine.codec import MAGIC
+from snapshots.engine import frame, gzipped
+from snapshots.engine.errors import DocumentUnreadable
 from snapshots.engine.gzipped import Deflated
 from snapshots.models import SnapshotPolicy
 from snapshots.services.kept import Kept
@@ -28,6 +29,7 @@ GZIP_LEVEL = 6
 FRAME_LEVEL = 1  # of the few bytes around documents that are stored
 KEPT_BYTES = 32 * 2**20
 LONGEST_CHAIN = 20_000
+ANSWER_BYTES = 16 * 2**20  # of deltas, as JSON: what this process and a browser take at a time
 
 
 def _size(value: Any) -> int:
@@ -72,22 +74,34 @@ def delta_body(name: str, *, head: Head, encoding: Encoding) -> Body:
 
 
 def since_body(name: str, *, head: Head, since: int, encoding: Encoding) -> Body:
-    """All deltas after `since`, in order, in one JSON object. Raises TooOld.
+    """The deltas after `since`, in order, in one JSON object: all, or as many as ANSWER_BYTES hold. Raises TooOld.
 
     Each delta is compressed once, by its writer or for gzip by this process: what is around them is compressed apart.
     """
-    deltas = stored_deltas(name, head=head, since=since)
-    opening = f'{{"epoch":"{head.epoch}","seq":{head.sequence},"base":{head.base},"deltas":['.encode()
+    deltas = _first_of(stored_deltas(name, head=head, since=since))
+    last = since + len(deltas)
+    opening = f'{{"epoch":"{head.epoch}","seq":{last},"head":{head.sequence},"base":{head.base},"deltas":['.encode()
     if encoding == "zstd":
-        return Body(_listed(opening, [_framed(stored) for stored in deltas], frame), encoding)
+        return Body(_listed(opening, [_framed(stored) for stored in deltas], _compressed), encoding)
     if encoding == "gzip":
-        numbers = range(since + 1, head.sequence + 1)
-        keys = [(name, head.epoch, number, "delta") for number in numbers]
+        keys = [(name, head.epoch, number, "delta") for number in range(since + 1, last + 1)]
         parts = [_deflated(key, stored) for key, stored in zip(keys, deltas, strict=True)]
         between = [deflate(b"," if number else b"") for number in range(len(parts))]
         pairs = [part for pair in zip(between, parts, strict=True) for part in pair]
         return Body(gzipped.join([deflate(opening), *pairs, deflate(b"]}")]), encoding)
     return Body(_listed(opening, [store.unpacked(stored) for stored in deltas], bytes), encoding)
+
+
+def _first_of(deltas: list[bytes]) -> list[bytes]:
+    """Of stored ones; one at least, if there are any."""
+    return deltas[: max(1, sum(size <= ANSWER_BYTES for size in itertools.accumulate(map(_unpacked_bytes, deltas))))]
+
+
+def _unpacked_bytes(stored: bytes) -> int:
+    try:
+        return frame.size_of(stored)
+    except DocumentUnreadable:
+        return 0  # its reader says so
 
 
 def stored_full(name: str, *, head: Head) -> bytes:
@@ -135,7 +149,7 @@ def _read_full(name: str, head: Head) -> bytes:
 
 
 def _body(key: tuple[Any, ...], stored: bytes, encoding: Encoding) -> Body:
-    if not stored.startswith(MAGIC):  # so small that it was stored as it is
+    if not stored.startswith(frame.MAGIC):  # so small that it was stored as it is
         return Body(stored, "")
     if encoding == "zstd":
         return Body(stored, encoding)
@@ -149,7 +163,7 @@ def _deflated(key: tuple[Any, ...], stored: bytes) -> Deflated:
 
 
 def _framed(stored: bytes) -> bytes:
-    return stored if stored.startswith(MAGIC) else frame(stored)
+    return stored if stored.startswith(frame.MAGIC) else _compressed(stored)
 
 
 def _listed(opening: bytes, documents: list[bytes], wrap: Callable[[bytes], bytes]) -> bytes:
@@ -158,7 +172,7 @@ def _listed(opening: bytes, documents: list[bytes], wrap: Callable[[bytes], byte
 
 
 @functools.lru_cache(maxsize=64)
-def frame(text: bytes) -> bytes:
+def _compressed(text: bytes) -> bytes:
     """zstd frames may follow one another in an answer."""
     return zstandard.ZstdCompressor(level=FRAME_LEVEL).compress(text)
 

@@ -93,7 +93,7 @@ def delta(request: HttpRequest, name: str, at: Head) -> HttpResponse:
 
 @snapshot_view
 def since(request: HttpRequest, name: str, at: Head, sequence: int) -> HttpResponse:
-    """All that came after `sequence`, in order; 410 once they are gone, or `epoch` is another one."""
+    """What came after `sequence`, in order; 410 once they are gone, or `epoch` is another one."""
     if _as_rows(request):
         return _error(400, "shape=rows is for full/latest and delta/latest: what came since is applied to columns.")
     if request.GET.get("epoch", at.epoch) != at.epoch:

@@ -14,7 +14,7 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
-from snapshots.engine import chain, codec
+from snapshots.engine import chain, codec, frame
 from snapshots.engine import policies as snapshot_policies
 from snapshots.engine.errors import ChainBroken, DocumentUnreadable
 from snapshots.engine.source import SourceUnreadable, changes_of_document, changes_of_fields
@@ -33,7 +33,7 @@ SECOND = build(FIRST.published, generators.tick(RECORDS, 1))
 GONE, *STAYED = generators.tick(RECORDS, 2).items()
 THIRD = build(SECOND.published, {**dict(STAYED), "NEW": GONE[1]})  # one ticker comes, one goes
 assert FIRST.full is not None and SECOND.delta is not None and THIRD.delta is not None
-FULL, SMALL, LARGE = (codec.unpack(one.stored) for one in (FIRST.full, SECOND.delta, THIRD.delta))
+FULL, SMALL, LARGE = (frame.unpack(one.stored) for one in (FIRST.full, SECOND.delta, THIRD.delta))
 ROOM = 64 * 2**20  # the documents here are of some KB: what takes more was told to
 
 
@@ -69,7 +69,7 @@ def documents(draw: Any, raw: bytes) -> bytes:
 @examples(4)
 def test_a_full_opens_or_is_refused(stored: bytes) -> None:
     try:
-        opened = bounded(lambda: chain.open_full(codec.read(codec.unpack(stored))))
+        opened = bounded(lambda: chain.open_full(codec.read(frame.unpack(stored))))
     except (DocumentUnreadable, ChainBroken):
         return
     assert to_records(opened.state) is not None
@@ -83,7 +83,7 @@ def test_a_delta_is_followed_or_refused_and_what_was_at_hand_stays(at: chain.Pub
     @examples(4)
     def try_it(stored: bytes) -> None:
         try:
-            followed = bounded(lambda: chain.follow(at, document=codec.read(codec.unpack(stored))))
+            followed = bounded(lambda: chain.follow(at, document=codec.read(frame.unpack(stored))))
         except (DocumentUnreadable, ChainBroken):
             followed = None
         assert followed is None or to_records(followed.state) is not None
@@ -96,7 +96,7 @@ def test_a_delta_is_followed_or_refused_and_what_was_at_hand_stays(at: chain.Pub
 @examples(4)
 def test_bytes_are_no_document(stored: bytes) -> None:
     with pytest.raises((DocumentUnreadable, ChainBroken)):
-        bounded(lambda: chain.open_full(codec.read(codec.unpack(stored))))
+        bounded(lambda: chain.open_full(codec.read(frame.unpack(stored))))
 
 
 LIMIT = json.loads(wire.to_wire(make_rule("orders", 1000, max_age=timedelta(hours=1), max_bytes=10**6)))

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from snapshots.engine import chain, codec
+from snapshots.engine import chain, codec, frame
 from snapshots.engine.build import Build, encode, prepare
 from snapshots.engine.column import Column
 from snapshots.engine.plan import Options
@@ -52,7 +52,7 @@ def build(published: chain.Published | None, records: Records, *, now_ms: int = 
 
 
 def document(stored: Any) -> codec.Document:
-    return codec.read(codec.unpack(stored.stored))
+    return codec.read(frame.unpack(stored.stored))
 
 
 def follow(reader: chain.Published | None, built: Build) -> chain.Published:

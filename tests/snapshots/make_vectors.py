@@ -27,7 +27,7 @@ from typing import Any
 
 import zstandard
 
-from snapshots.engine import codec
+from snapshots.engine import frame
 from snapshots.engine.cells import SAFE
 from snapshots.engine.chain import Published
 from snapshots.engine.state import to_records
@@ -132,7 +132,7 @@ def with_big(value: Any) -> Any:
 
 def chains() -> Iterator[tuple[str, str, list[Step]]]:
     for name, (about, snapshots) in CHAINS.items():
-        steps = [{"document": json.loads(codec.unpack(stored)), **step} for step, _, stored in chain_steps(snapshots)]
+        steps = [{"document": json.loads(frame.unpack(stored)), **step} for step, _, stored in chain_steps(snapshots)]
         yield name, about, steps
 
 
@@ -140,19 +140,19 @@ def stored() -> list[Step]:
     """The example again, in the bytes that Redis has; the last one is too small to be compressed."""
     steps = []
     for number, (step, _, document) in enumerate(chain_steps(EXAMPLE)):
-        raw = codec.unpack(document)
-        packed = raw if number == len(EXAMPLE) - 1 else codec.pack(raw, level=9, threshold=0)
+        raw = frame.unpack(document)
+        packed = raw if number == len(EXAMPLE) - 1 else frame.pack(raw, level=9, threshold=0)
         steps.append({"base64": base64.b64encode(packed).decode(), **step})
     return steps
 
 
 def damaged() -> list[Step]:
     made = list(chain_steps(EXAMPLE))
-    full, delta, later = (json.loads(codec.unpack(document)) for _, _, document in made[:3])
-    packed = codec.pack(json.dumps(delta).encode(), level=9, threshold=0)
+    full, delta, later = (json.loads(frame.unpack(document)) for _, _, document in made[:3])
+    packed = frame.pack(json.dumps(delta).encode(), level=9, threshold=0)
     flipped = bytearray(packed)
     flipped[len(packed) // 2] ^= 0x10
-    bomb = zstandard.ZstdCompressor(level=19, write_content_size=True).compress(b" " * (codec.MAX_DOCUMENT_BYTES + 1))
+    bomb = zstandard.ZstdCompressor(level=19, write_content_size=True).compress(b" " * (frame.MAX_DOCUMENT_BYTES + 1))
     compress = zstandard.ZstdCompressor(level=1, write_content_size=False).compressobj()
     endless = compress.compress(b" " * 100_000) + compress.flush()
 

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snapshots.engine import chain, codec
+from snapshots.engine import chain, codec, frame
 from snapshots.engine.build import Build
 from snapshots.engine.errors import ChainBroken, DocumentUnreadable
 from snapshots.engine.state import from_records
@@ -48,11 +48,11 @@ def test_a_state_that_is_not_the_writers_is_refused_by_its_checksum() -> None:
 def test_a_flipped_byte_never_gives_a_wrong_state(where: int, flip: int) -> None:
     start, deltas = ticked()
     assert deltas[0].delta is not None
-    for stored in (deltas[0].delta.stored, codec.unpack(deltas[0].delta.stored)):
+    for stored in (deltas[0].delta.stored, frame.unpack(deltas[0].delta.stored)):
         damaged = bytearray(stored)
         damaged[where % len(stored)] ^= flip
         try:
-            reader = chain.follow(start, document=codec.read(codec.unpack(bytes(damaged))))
+            reader = chain.follow(start, document=codec.read(frame.unpack(bytes(damaged))))
         except (ChainBroken, DocumentUnreadable):
             continue
         assert reader.state == deltas[0].published.state
@@ -65,16 +65,16 @@ def test_a_flipped_byte_never_gives_a_wrong_state(where: int, flip: int) -> None
         b"[]",
         b"{}",
         b'{"v":2}',
-        codec.MAGIC + b"no frame",
+        frame.MAGIC + b"no frame",
         b'{"v":1,"kind":"other","name":"n","epoch":"e","seq":1,"base":1,"ts":0,"profile":"exact","checksum":"0"}',
         b"[" * 100_000,
     ],
 )
 def test_bytes_that_are_no_document_are_refused(raw: bytes) -> None:
     with pytest.raises(DocumentUnreadable):
-        codec.read(codec.unpack(raw))
+        codec.read(frame.unpack(raw))
 
 
 def test_small_documents_are_stored_as_they_are() -> None:
-    assert codec.pack(b'{"small":1}', level=9, threshold=100) == b'{"small":1}'
-    assert codec.pack(b'{"v":1}' * 50, level=9, threshold=100).startswith(codec.MAGIC)
+    assert frame.pack(b'{"small":1}', level=9, threshold=100) == b'{"small":1}'
+    assert frame.pack(b'{"v":1}' * 50, level=9, threshold=100).startswith(frame.MAGIC)

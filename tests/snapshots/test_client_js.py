@@ -16,7 +16,7 @@ from hypothesis import HealthCheck, Phase, given, settings
 from hypothesis import strategies as st
 
 from snapshots import services
-from snapshots.engine import codec
+from snapshots.engine import frame
 from snapshots.engine.errors import DocumentUnreadable
 from snapshots.engine.names import keys_of
 from snapshots.models import SnapshotPolicy
@@ -43,7 +43,7 @@ def chain_of(snapshots: list[tuple[int, dict[str, Any]]], *, prefer_deltas: bool
         built = build(published, records, now_ms=now_ms)
         part = built.delta if built.delta is not None and (prefer_deltas or built.full is None) else built.full
         assert part is not None
-        documents.append(json.loads(codec.unpack(part.stored)))
+        documents.append(json.loads(frame.unpack(part.stored)))
         published = built.published
     return documents
 
@@ -140,7 +140,7 @@ def steps_of(file: str) -> list[dict[str, Any]]:
     steps = []
     for step in json.loads((VECTORS / file).read_text())["steps"]:
         try:
-            text = codec.unpack(bytes_of(step)).decode()
+            text = frame.unpack(bytes_of(step)).decode()
         except DocumentUnreadable:
             continue
         steps.append({"text": text, **{name: step.get(name) for name in ("sequence", "base", "records", "error")}})
@@ -166,7 +166,7 @@ KEYS = keys_of("test")
 
 
 @contextmanager
-def following(url: str) -> Iterator[Any]:
+def following(url: str, *flags: str) -> Iterator[Any]:
     """A client in Node. Call it to refresh: [changed, sequence, records, fulls, deltas] or the error's text."""
     script = f"""
       const {{ SnapshotClient }} = await import({str(CLIENT)!r});
@@ -179,7 +179,10 @@ def following(url: str) -> Iterator[Any]:
       }});
     """
     with subprocess.Popen(
-        [str(node), "--input-type=module", "-e", script], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
+        [str(node), *flags, "--input-type=module", "-e", script],
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+        text=True,
     ) as reader:
         assert reader.stdin is not None and reader.stdout is not None
         pipes = reader.stdin, reader.stdout
@@ -239,7 +242,7 @@ def test_it_begins_again_where_deltas_are_gone_or_wrong_and_keeps_what_it_has_wh
 
         publish(redis, 5, 305)
         stored = redis.xrevrange(KEYS.deltas, count=1)[0][1][b"document"]
-        wrong = {**json.loads(codec.unpack(stored)), "checksum": "00000000"}
+        wrong = {**json.loads(frame.unpack(stored)), "checksum": "00000000"}
         redis.delete(KEYS.deltas)
         redis.xadd(KEYS.deltas, {"document": json.dumps(wrong)}, id="2-0")
         assert refresh() == [True, 1, records, 4, 0], "a state whose checksum is another"

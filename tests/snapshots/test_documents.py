@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import zlib
 from typing import Any
 
@@ -12,10 +13,11 @@ from django.contrib.auth.models import User
 from django.test import Client
 
 from snapshots import services
+from snapshots.engine import frame
 from snapshots.engine.names import keys_of
 from snapshots.models import SnapshotPolicy
 from snapshots.publisher import sync
-from snapshots.services import rows
+from snapshots.services import rows, serving
 from tests.snapshots.factories import RECORDS, later, make_policy, put
 
 # WhiteNoise warns in every process that has no collected static files.
@@ -51,6 +53,30 @@ def test_deltas_are_all_that_came_after_the_sequence(machine: Client, published:
     assert ([delta["seq"] for delta in answer["deltas"]], answer["seq"], answer["base"]) == ([2, 3], 3, 1)
     assert [delta["seq"] for delta in machine.get("/snapshot/test/since/2").json()["deltas"]] == [3]
     assert machine.get(f"/snapshot/test/since/3?epoch={answer['epoch']}").json()["deltas"] == []
+
+
+@pytest.mark.parametrize("encoding", ["zstd", "gzip", ""])
+def test_a_long_chain_comes_in_several_answers(
+    machine: Client, published: redis_library.Redis, encoding: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    sizes = {}
+    for sequence in (2, 3):
+        stored = published.xrange(KEYS.deltas, f"{sequence}-0", f"{sequence}-0")[0][1][b"document"]
+        sizes[sequence] = frame.size_of(stored)
+    read = {"zstd": lambda body: zstandard.ZstdDecompressor().stream_reader(body, read_across_frames=True).read()}
+    read |= {"gzip": one_member, "": bytes}
+
+    def since(sequence: int, at_most: int) -> list[Any]:
+        monkeypatch.setattr(serving, "ANSWER_BYTES", at_most)
+        response = machine.get(f"/snapshot/test/since/{sequence}", headers={"Accept-Encoding": encoding})
+        answer = json.loads(read[encoding](response.content))
+        return [answer["seq"], answer["head"], [delta["seq"] for delta in answer["deltas"]]]
+
+    assert since(1, sizes[2] + sizes[3]) == [3, 3, [2, 3]]
+    assert since(1, sizes[2] + sizes[3] - 1) == [2, 3, [2]]
+    assert since(2, sizes[2]) == [3, 3, [3]]
+    assert since(1, 1) == [2, 3, [2]], "one at least"
+    assert since(3, 1) == [3, 3, []]
 
 
 @pytest.mark.parametrize("path", ["0", "4", "9999999999999999999999", "2?epoch=another"])

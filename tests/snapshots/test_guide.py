@@ -11,7 +11,7 @@ import pytest
 import redis as redis_library
 import redis.asyncio as redis_asyncio
 
-from snapshots.engine import codec
+from snapshots.engine import codec, frame
 from snapshots.engine.thresholds import GUIDE
 from snapshots.publisher import SnapshotReader, aio
 
@@ -177,7 +177,7 @@ def test_the_guides_step_3_as_it_is_written(redis: redis_library.Redis, redis_ur
     assert 0 < redis.ttl("snapshot:full:latest") <= 900
     assert 0 < redis.ttl("snapshot:delta:latest") <= 60
     newest: Any = redis.get("snapshot:delta:latest")
-    assert codec.read(codec.unpack(newest)).header.profile == GUIDE.profile
+    assert codec.read(frame.unpack(newest)).header.profile == GUIDE.profile
 
 
 def test_the_results_have_the_guides_keys(redis: redis_library.Redis, redis_url: str) -> None:

@@ -11,7 +11,7 @@ import orjson
 import pytest
 import zstandard
 
-from snapshots.engine import chain, codec
+from snapshots.engine import chain, codec, frame
 from snapshots.engine.column import NULL, Column
 from snapshots.engine.delta import Delta, apply
 from snapshots.engine.errors import DocumentUnreadable, Unpublishable
@@ -89,12 +89,12 @@ def test_a_bomb_is_refused_in_bounded_memory(name: str, repository: Any, tmp_pat
     code = """
 import resource, sys
 from pathlib import Path
-from snapshots.engine import chain, codec
+from snapshots.engine import chain, codec, frame
 from snapshots.engine.errors import DocumentUnreadable
 stored = Path(sys.argv[1]).read_bytes()
 resource.setrlimit(resource.RLIMIT_AS, (int(sys.argv[2]),) * 2)
 try:
-    chain.open_full(codec.read(codec.unpack(stored)))
+    chain.open_full(codec.read(frame.unpack(stored)))
 except DocumentUnreadable as error:
     print("refused:", str(error)[:100])
 """
@@ -119,7 +119,7 @@ def test_a_writer_refuses_what_no_reader_would_take(monkeypatch: pytest.MonkeyPa
     )
     with pytest.raises(Unpublishable, match=r"8,389 symbols of 4,000 fields are more than 33,554,432 cells"):
         apply(state, delta=Delta(added=more))
-    monkeypatch.setattr(codec, "MAX_DOCUMENT_BYTES", 1_000)
+    monkeypatch.setattr(frame, "MAX_DOCUMENT_BYTES", 1_000)
     with pytest.raises(Unpublishable, match=r"a document of [\d,]+ bytes, and readers read 1,000 at most"):
         build(None, {str(number): {"price": number} for number in range(200)})
 
@@ -130,5 +130,5 @@ def test_truncated_at_any_byte() -> None:
     stored = first.full.stored
     for length in range(len(stored)):
         with pytest.raises(DocumentUnreadable):
-            chain.open_full(codec.read(codec.unpack(stored[:length])))
+            chain.open_full(codec.read(frame.unpack(stored[:length])))
     assert chain.open_full(document(first.full)) == first.published

@@ -13,7 +13,7 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from snapshots.engine import chain, codec
+from snapshots.engine import chain, frame
 from snapshots.engine.cells import MISSING, Flat, Json, flatten
 from snapshots.engine.delta import apply, diff, diff_to
 from snapshots.engine.errors import Unpublishable
@@ -229,7 +229,7 @@ def test_rows_ascend_and_only_changed_cells_are_in_a_delta() -> None:
 def test_a_document_that_utf_8_cannot_say_is_published_all_the_same() -> None:
     first = build(None, {"A": {"name": "ñ", "other": 1.5}})
     assert first.full is not None
-    assert "ñ".encode() in codec.unpack(first.full.stored)
+    assert "ñ".encode() in frame.unpack(first.full.stored)
     second = build(first.published, {"A": {"name": "\ud800", "other": 1e300}})
     reader = follow(chain.open_full(document(first.full)), second)
     assert to_records(reader.state) == {"A": {"name": "\ud800", "other": 1e300}}

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from snapshots.engine import chain, codec
+from snapshots.engine import chain, codec, frame
 from snapshots.engine.errors import ChainBroken, DocumentUnreadable
 from snapshots.engine.state import to_records
 from tests.snapshots import generators, independent
@@ -28,7 +28,7 @@ class Ours:
 
     def take(self, stored: bytes) -> str:
         try:
-            document = codec.read(codec.unpack(stored))
+            document = codec.read(frame.unpack(stored))
             full = self.at is None or document.header.kind == "full"
             self.at = chain.open_full(document) if full else chain.follow(self.at, document=document)
         except ChainBroken:

@@ -6,6 +6,7 @@
 //
 // The addresses: docs/http.md. The format: docs/snapshot-format.md. Integers beyond ±(2^53 − 1) are BigInt.
 
+import { TooLarge, textOf } from "./answer.js";
 import { ChainBroken, DocumentUnreadable, follow, openFull, records } from "./documents.js";
 
 export { ChainBroken, DocumentUnreadable, follow, openFull, records };
@@ -72,16 +73,18 @@ export class SnapshotClient {
 
   /** The position after all deltas there are; null where they are gone or do not fit, and a full is needed. */
   async #followed(at) {
+    let position = at;
     try {
-      // Each is asked for once: the browser need not keep it.
-      const path = `/${encodeURIComponent(at.name)}/since/${at.seq}?epoch=${encodeURIComponent(at.epoch)}`;
-      const { deltas } = await this.#ask(path, "deltas", { cache: "no-store" });
-      let position = at;
-      for (const delta of deltas) {
-        position = this.#timed(() => follow(position, delta));
-        this.applied.deltas += 1;
+      for (;;) {
+        // Each is asked for once: the browser need not keep it.
+        const path = `/${encodeURIComponent(at.name)}/since/${position.seq}?epoch=${encodeURIComponent(at.epoch)}`;
+        const { deltas, head } = await this.#ask(path, "deltas", { cache: "no-store" });
+        for (const delta of deltas) {
+          position = this.#timed(() => follow(position, delta));
+          this.applied.deltas += 1;
+        }
+        if (deltas.length === 0 || position.seq >= head) return position;
       }
-      return position;
     } catch (error) {
       const begin = error instanceof ChainBroken || error instanceof DocumentUnreadable || error.status === 410;
       if (begin) return null;
@@ -100,11 +103,12 @@ export class SnapshotClient {
     const response = await fetch(this.url + path, { ...this.options, ...options });
     // As the answer was sent; of one that the browser had already (304), as it was then.
     this.received[kind] += Number(response.headers.get("Content-Length") ?? 0);
-    const text = await response.text();
     let body;
     try {
-      body = JSON.parse(text);
+      body = JSON.parse(await textOf(response));
     } catch (error) {
+      if (error instanceof TooLarge) throw new DocumentUnreadable(`${this.url}${path}: ${error.message}`);
+      if (!(error instanceof SyntaxError)) throw error;
       if (response.ok) throw new DocumentUnreadable(`${this.url}${path}: no JSON`, { cause: error });
     }
     if (!response.ok) throw new Refused(response.status, body?.error ?? `${this.url}${path}: ${response.status}`);

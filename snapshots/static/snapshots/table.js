@@ -15,9 +15,10 @@ export class Column {
     this.words = new Uint32Array(numbers.buffer);
     this.others = others;
     this.crc = 0; // of the numbers, 0 where there is none
-    this.othersCrc = 0;
+    this.lines = null; // of `others`: the CRC of each row's line and its bytes, none for a number
+    this.othersCrc = 0; // of all lines
     this.othersBytes = 0;
-    this.othersChanged = others !== null;
+    this.stale = []; // rows whose lines are to be summed again
   }
 
   /** Of cells that are read already. */
@@ -26,7 +27,7 @@ export class Column {
     for (let row = 0; row < cells.length; row += 1) {
       const cell = cells[row];
       if (typeof cell === "number") column.numbers[row] = cell + 0; // -0 is 0
-      else column.ofOthers()[row] = cell;
+      else column.put(row, cell);
     }
     column.crc = crcOfDoubles(column.words);
     return column;
@@ -43,31 +44,28 @@ export class Column {
   /** A copy to be changed, with `more` rows of the column `added` at its end; rows without a field where it is null. */
   copy(more = 0, added = null) {
     const { size } = this;
-    const column = new Column(more ? new Float64Array(size + more) : this.numbers.slice());
-    if (more) column.numbers.set(this.numbers);
+    const column = new Column(grown(this.numbers, more));
     column.crc = this.crc;
     column.others = this.others === null ? null : this.others.slice();
+    column.lines = this.lines === null ? null : { crcs: grown(this.lines.crcs, more), bytes: grown(this.lines.bytes, more) };
     column.othersCrc = this.othersCrc;
     column.othersBytes = this.othersBytes;
-    column.othersChanged = this.othersChanged;
+    column.stale = this.stale.slice();
     if (more) {
       if (added !== null) column.numbers.set(added.numbers, size);
       column.crc = crcOfDoubles(column.words, size, this.crc);
-      if (added === null || added.others !== null) {
-        const others = column.ofOthers();
-        for (let row = 0; row < more; row += 1) others[size + row] = added === null ? undefined : added.others[row];
-      } else if (column.others !== null) {
-        for (let row = 0; row < more; row += 1) column.others[size + row] = NUMBER;
-      }
+      if (column.others !== null) for (let row = 0; row < more; row += 1) column.others.push(NUMBER);
+      if (added === null) for (let row = 0; row < more; row += 1) column.put(size + row, undefined);
+      else added.others?.forEach((cell, row) => cell !== NUMBER && column.put(size + row, cell));
     }
     return column;
   }
 
-  /** The array of cells that are no numbers, to be written to. */
-  ofOthers() {
-    this.othersChanged = true;
+  /** Puts a cell that is no number into a row, or takes it out: NUMBER. */
+  put(row, cell) {
     this.others ??= new Array(this.size).fill(NUMBER);
-    return this.others;
+    this.others[row] = cell;
+    this.stale.push(row);
   }
 
   /** Writes the cell that `cellAt(index, cell before)` says into each of `rows`, which ascend. */
@@ -81,10 +79,10 @@ export class Column {
       changes[2 * index + 1] = words[2 * row + 1];
       if (typeof cell === "number") {
         numbers[row] = cell + 0;
-        if (this.others !== null && this.others[row] !== NUMBER) this.ofOthers()[row] = NUMBER;
+        if (this.others !== null && this.others[row] !== NUMBER) this.put(row, NUMBER);
       } else {
         numbers[row] = 0;
-        this.ofOthers()[row] = cell;
+        this.put(row, cell);
       }
       changes[2 * index] ^= words[2 * row];
       changes[2 * index + 1] ^= words[2 * row + 1];
@@ -124,24 +122,43 @@ export class Column {
   }
 
   digest() {
-    if (this.othersChanged) this.#sumOthers();
+    if (this.stale.length) this.#sumOthers();
     return this.othersBytes === 0 ? this.crc : joined(this.crc, this.othersCrc, this.othersBytes);
   }
 
+  /** Of a column whose integers are beyond all doubles every cell has a line: only those that changed are made again. */
   #sumOthers() {
-    const parts = [];
-    this.others.forEach((cell, row) => {
-      if (cell === NUMBER) return;
-      if (cell === null) parts.push(`${row}n\n`);
-      else if (typeof cell === "string") parts.push(`${row}s${cell}\n`);
-      else parts.push(`${row}j${cell === undefined ? "" : canonical(cell)}\n`);
-    });
-    const text = parts.join("");
-    this.othersCrc = crcOfText(text);
-    this.othersBytes = 2 * text.length;
-    this.othersChanged = false;
-    if (parts.length === 0) this.others = null;
+    this.lines ??= { crcs: new Uint32Array(this.size), bytes: new Uint32Array(this.size) };
+    const { crcs, bytes } = this.lines;
+    for (const row of this.stale) {
+      const line = lineOf(row, this.others[row]);
+      crcs[row] = crcOfText(line);
+      bytes[row] = 2 * line.length;
+    }
+    this.stale = [];
+    this.othersCrc = 0;
+    this.othersBytes = 0;
+    for (let row = 0; row < bytes.length; row += 1) {
+      if (bytes[row] === 0) continue;
+      this.othersCrc = joined(this.othersCrc, crcs[row], bytes[row]);
+      this.othersBytes += bytes[row];
+    }
+    if (this.othersBytes === 0) this.others = this.lines = null;
   }
+}
+
+function lineOf(row, cell) {
+  if (cell === NUMBER) return "";
+  if (cell === null) return `${row}n\n`;
+  return typeof cell === "string" ? `${row}s${cell}\n` : `${row}j${cell === undefined ? "" : canonical(cell)}\n`;
+}
+
+/** A copy with room for `more` at its end. */
+function grown(array, more) {
+  if (more === 0) return array.slice();
+  const longer = new array.constructor(array.length + more);
+  longer.set(array);
+  return longer;
 }
 
 export class Table {
