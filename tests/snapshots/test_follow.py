@@ -72,7 +72,36 @@ def test_a_reader_that_slept_for_an_hour_reads_the_full(
     step = next(steps)
     assert (step.fulls, step.lag) == (1, Lag(720, 3600.0))
     assert step.deltas < 60, "the chain of an hour was read"
+    assert redis.xlen(KEYS.deltas) <= 122, "of an hour's 720 two full intervals are left"
     assert reader.state() == {**B, "TICK": {"price": 719}}
+
+
+def an_hour_passes(redis: redis_library.Redis) -> None:
+    """What expires within it is gone."""
+    for key in (KEYS.full, KEYS.deltas, KEYS.head, KEYS.lease):
+        if redis.exists(key):
+            assert 0 < redis.ttl(key) < 3600, key
+            redis.delete(key)
+
+
+def test_a_reader_that_slept_while_all_of_it_expired_keeps_what_it_had_and_takes_what_comes(
+    redis: redis_library.Redis, manager: sync.SnapshotManager, clock: Clock
+) -> None:
+    """The writer slept, too: nobody wrote for an hour, so Redis has forgotten the snapshot."""
+    manager.save_snapshot(A)
+    reader = SnapshotReader(redis, "test")
+    steps = steps_of(reader)
+    next(steps)
+    clock.now += 3600
+    an_hour_passes(redis)
+    waiting = next(steps)
+    assert waiting.problem == "snapshot test: nothing is published, or it expired."
+    assert (waiting.sequence, reader.state()) == (1, A)
+    saved = manager.save_snapshot(B)
+    assert (saved["type"], saved["cause"], saved["reason"]) == ("full", "gap", "snapshot test: the head is gone.")
+    back = next(steps)
+    assert (back.changed, back.fulls, back.problem, reader.state()) == (True, 1, "", B)
+    assert SnapshotReader(redis, "test").state() == B, "one that started late"
 
 
 def test_what_keeps_it_back_is_told_once_and_overcome(
@@ -178,6 +207,7 @@ def test_whatever_happens_to_reader_and_writer_they_end_equal(redis: redis_libra
                 reader.refresh()
         elif event == "hour":
             clock.now += 3600
+            an_hour_passes(redis)
         elif event == "writer":
             manager = new_manager()
         elif event == "reader":
