@@ -17,7 +17,8 @@ CHUNKS_READ = 500  # of one table; a map of more would show nothing
 COUNTED = 1_000_000  # rows of a plain table that a preview counts before it says "more than"
 
 # Rows: see store.sizes.
-# Bit 8 of a chunk's status is the only word for rows that came after it was compressed.
+# Bit 8 of a chunk's status is the only word for rows that came after it was compressed. Found by the chunk's id, which a
+# function tells: the columns that name it are others from 2.29 on.
 _CHUNKS = """
 SELECT format('%%I.%%I', c.chunk_schema, c.chunk_name), c.range_start, c.range_end, c.is_compressed,
        COALESCE(k.status & 8 <> 0, false), s.total_bytes,
@@ -26,9 +27,9 @@ FROM (SELECT * FROM timescaledb_information.chunks
       WHERE format('%%I.%%I', hypertable_schema, hypertable_name)::regclass = %s::regclass
       ORDER BY range_end DESC LIMIT %s) c
 LEFT JOIN chunks_detailed_size(%s::regclass) s ON s.chunk_schema = c.chunk_schema AND s.chunk_name = c.chunk_name
-LEFT JOIN _timescaledb_catalog.chunk k ON k.schema_name = c.chunk_schema AND k.table_name = c.chunk_name
-LEFT JOIN _timescaledb_catalog.compression_chunk_size z ON z.chunk_id = k.id
 LEFT JOIN pg_class p ON p.oid = to_regclass(format('%%I.%%I', c.chunk_schema, c.chunk_name))
+LEFT JOIN _timescaledb_catalog.chunk k ON k.id = _timescaledb_functions.chunk_id_from_relid(p.oid)
+LEFT JOIN _timescaledb_catalog.compression_chunk_size z ON z.chunk_id = k.id
 ORDER BY c.range_start
 """
 _DOOMED = """
@@ -38,9 +39,9 @@ SELECT count(*), sum(s.total_bytes)::bigint,
        max(c.range_end)
 FROM timescaledb_information.chunks c
 LEFT JOIN chunks_detailed_size(%s::regclass) s ON s.chunk_schema = c.chunk_schema AND s.chunk_name = c.chunk_name
-LEFT JOIN _timescaledb_catalog.chunk k ON k.schema_name = c.chunk_schema AND k.table_name = c.chunk_name
-LEFT JOIN _timescaledb_catalog.compression_chunk_size z ON z.chunk_id = k.id
 LEFT JOIN pg_class p ON p.oid = to_regclass(format('%%I.%%I', c.chunk_schema, c.chunk_name))
+LEFT JOIN _timescaledb_catalog.compression_chunk_size z
+  ON z.chunk_id = _timescaledb_functions.chunk_id_from_relid(p.oid)
 WHERE format('%%I.%%I', c.hypertable_schema, c.hypertable_name)::regclass = %s::regclass AND c.range_end <= %s
 """
 _BACKLOG = """

@@ -45,8 +45,8 @@ SELECT c.range_start, c.range_end, c.is_compressed, pg_total_relation_size(p.oid
        coalesce(z.numrows_pre_compression, 0)
 FROM timescaledb_information.chunks c
 JOIN pg_class p ON p.oid = format('%%I.%%I', c.chunk_schema, c.chunk_name)::regclass
-LEFT JOIN _timescaledb_catalog.chunk k ON k.schema_name = c.chunk_schema AND k.table_name = c.chunk_name
-LEFT JOIN _timescaledb_catalog.compression_chunk_size z ON z.chunk_id = k.id
+LEFT JOIN _timescaledb_catalog.compression_chunk_size z
+  ON z.chunk_id = _timescaledb_functions.chunk_id_from_relid(p.oid)
 WHERE c.hypertable_name = %s AND c.hypertable_schema = ANY (current_schemas(false)) ORDER BY c.range_start
 """
 _DIMENSION = """

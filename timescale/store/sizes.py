@@ -29,11 +29,10 @@ FROM unnest(%s::text[]) AS r(name)
 CROSS JOIN LATERAL hypertable_detailed_size(r.name::regclass) s
 CROSS JOIN LATERAL (
     SELECT COALESCE(sum(COALESCE(z.numrows_pre_compression, 0) + GREATEST(p.reltuples, 0)), 0)::bigint AS estimate
-    FROM _timescaledb_catalog.hypertable h
-    JOIN _timescaledb_catalog.chunk k ON k.hypertable_id = h.id
-    JOIN pg_class p ON p.oid = to_regclass(format('%%I.%%I', k.schema_name, k.table_name))
-    LEFT JOIN _timescaledb_catalog.compression_chunk_size z ON z.chunk_id = k.id
-    WHERE format('%%I.%%I', h.schema_name, h.table_name)::regclass = r.name::regclass
+    FROM show_chunks(r.name::regclass) k(chunk)
+    JOIN pg_class p ON p.oid = k.chunk
+    LEFT JOIN _timescaledb_catalog.compression_chunk_size z
+      ON z.chunk_id = _timescaledb_functions.chunk_id_from_relid(p.oid)
 ) w
 LEFT JOIN LATERAL hypertable_columnstore_stats(r.name::regclass) c ON true
 """
