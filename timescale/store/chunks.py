@@ -17,8 +17,8 @@ CHUNKS_READ = 500  # of one table; a map of more would show nothing
 COUNTED = 1_000_000  # rows of a plain table that a preview counts before it says "more than"
 
 # Rows: see store.sizes.
-# Bit 8 of a chunk's status is the only word for rows that came after it was compressed. Found by the chunk's id, which a
-# function tells: the columns that name it are others from 2.29 on.
+# Bit 8 of a chunk's status is the only word for rows that came after it was compressed. A function tells its id: the
+# columns that name a chunk are others from 2.29 on.
 _CHUNKS = """
 SELECT format('%%I.%%I', c.chunk_schema, c.chunk_name), c.range_start, c.range_end, c.is_compressed,
        COALESCE(k.status & 8 <> 0, false), s.total_bytes,
