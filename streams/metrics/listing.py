@@ -8,15 +8,12 @@ from datetime import datetime
 from typing import Any
 
 from django.core.paginator import Page, Paginator
-from django.utils.translation import gettext
 
-from streams import store
 from streams.engine.nameless import NamelessFound
-from streams.engine.producers import ProducerSeen, producers_sentence
 from streams.metrics.glance import WORST, Glance, known_streams, limited_streams, present, read_glances, seen_lately
-from streams.metrics.summary import is_enforced, nameless_streams, read_enforcement, rows_of
+from streams.metrics.summary import is_enforced, nameless_streams, read_enforcement, read_producers, rows_of
 from streams.metrics.unmanaged import Unmanaged, unmanaged_streams
-from streams.metrics.values import StreamRow
+from streams.metrics.values import Producers, StreamRow
 from streams.services import load_rules_and_ids
 from tradeul_ops.connections import data_redis
 
@@ -41,8 +38,8 @@ SORTS: dict[str, tuple[Callable[[Glance], Any], bool, bool]] = {
 }
 
 
-@dataclass(frozen=True)
-class StreamList:
+@dataclass(frozen=True, kw_only=True)
+class StreamList(Producers):
     """A `page` of the `found` names, with the `rows` of it that are still there; `all`: limited streams there are.
     `unmanaged`: the first of those that no limit is for, and how many more there are.
     `nameless`: those whose key no limit can name.
@@ -58,16 +55,7 @@ class StreamList:
     unmanaged: tuple[Unmanaged, ...]
     more_unmanaged: int
     nameless: NamelessFound
-    producers: tuple[ProducerSeen, ...]
-    version: int | None
     read_at: datetime
-    producers_error: str = ""
-
-    @property
-    def producing(self) -> str:
-        if self.producers_error:
-            return gettext("Producers are not known. {error}").format(error=self.producers_error)
-        return producers_sentence(self.producers, version=self.version)
 
 
 def list_streams(*, words: str = "", state: str = "", sort: str = "name", page: Any = 1, now: datetime) -> StreamList:
@@ -98,16 +86,8 @@ def list_streams(*, words: str = "", state: str = "", sort: str = "name", page: 
         more_unmanaged=len(loose[UNMANAGED_SHOWN:]),
         nameless=nameless_streams(totals, now),
         read_at=now,
-        **_producers(client),
+        **read_producers(client),
     )
-
-
-def _producers(client: Any) -> dict[str, Any]:
-    """In a cluster they may be on a node that is away while streams are on others."""
-    try:
-        return {"producers": store.read_producers(client), "version": store.read_version(client)}
-    except store.StoreError as error:
-        return {"producers": (), "version": None, "producers_error": str(error)}
 
 
 def glance_at_all(*, now: datetime) -> list[Glance]:

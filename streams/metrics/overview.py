@@ -13,11 +13,10 @@ from django.conf import settings
 from streams import store
 from streams.engine.abandoned import AbandonedGroup
 from streams.engine.nameless import NamelessFound
-from streams.engine.producers import ProducerSeen, producers_sentence
 from streams.engine.state import StreamState
 from streams.metrics.glance import WORST, Glance, known_streams, limited_streams, read_glances, seen_lately
-from streams.metrics.summary import is_enforced, nameless_streams, read_enforcement, rows_of
-from streams.metrics.values import StreamRow
+from streams.metrics.summary import is_enforced, nameless_streams, read_enforcement, read_producers, rows_of
+from streams.metrics.values import Producers, StreamRow
 from streams.services import load_rules_and_ids
 from streams.services.groups import abandoned_groups
 from streams.services.newest import bytes_of_all
@@ -28,11 +27,11 @@ SHOWN = 12
 ASKED_AFTER = 50  # streams with a group that seems abandoned; those beyond come when these are cured
 
 
-@dataclass(frozen=True)
-class StreamsOverview:
+@dataclass(frozen=True, kw_only=True)
+class StreamsOverview(Producers):
     """`glances`: every limited stream; `rows`: of the worst and fullest, all that a page shows.
 
-    `hour`: what all streams held, a point a minute. `version` and all below as in StreamsSummary.
+    `hour`: what all streams held, a point a minute. `unmanaged` and all below as in StreamsSummary.
     """
 
     memory: RedisMemory
@@ -42,8 +41,6 @@ class StreamsOverview:
     hour: tuple[tuple[datetime, float | None], ...]
     unmanaged: tuple[str, ...]
     nameless: NamelessFound
-    producers: tuple[ProducerSeen, ...]
-    version: int | None
     trimmed_entries: int
     trimmed_bytes: int
     read_at: datetime
@@ -51,10 +48,6 @@ class StreamsOverview:
     @property
     def bytes(self) -> int:
         return sum(glance.bytes or 0 for glance in self.glances)
-
-    @property
-    def producing(self) -> str:
-        return producers_sentence(self.producers, version=self.version)
 
 
 def streams_overview(*, now: datetime) -> StreamsOverview:
@@ -74,8 +67,7 @@ def streams_overview(*, now: datetime) -> StreamsOverview:
         hour=bytes_of_all(now=now),
         unmanaged=tuple(one.name for one in unmanaged if seen_lately(one, now)),
         nameless=nameless_streams(totals, now),
-        producers=store.read_producers(client),
-        version=store.read_version(client),
+        **read_producers(client),
         trimmed_entries=totals.trimmed,
         trimmed_bytes=totals.bytes_trimmed,
         read_at=now,

@@ -42,12 +42,19 @@ def streams_summary(*, now: datetime) -> StreamsSummary:
         rows=_rows(client, found, trims=trims, ids=ids, enforced=is_enforced(totals, now), now=now),
         unmanaged=tuple(stream.name for stream, effective in found if effective.limit is None and _there(stream, now)),
         nameless=nameless_streams(totals, now),
-        producers=store.read_producers(client),
-        version=store.read_published(client).version,
+        **read_producers(client),
         trimmed_entries=totals.trimmed,
         trimmed_bytes=totals.bytes_trimmed,
         read_at=now,
     )
+
+
+def read_producers(client: Any) -> dict[str, Any]:
+    """The fields of values.Producers. Raises no error of the server."""
+    try:
+        return {"producers": store.read_producers(client), "version": store.read_version(client)}
+    except store.StoreError as error:
+        return {"producers": (), "version": None, "producers_error": str(error)}
 
 
 def redis_memory(*, now: datetime) -> store.RedisMemory:

@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.utils.translation import gettext
+
 from streams.engine.abandoned import AbandonedGroup
 from streams.engine.nameless import NamelessFound
 from streams.engine.producers import ProducerSeen, producers_sentence
@@ -65,9 +67,28 @@ class StreamRow:
         return self.course.abandoned
 
 
-@dataclass(frozen=True)
-class StreamsSummary:
-    """`version`: revision of the published limits. `trimmed_*`: since install, bytes as the server estimated them.
+@dataclass(frozen=True, kw_only=True)
+class Producers:
+    """Who says that it is alive, and `version`, the revision of the published limits; neither is known with an error.
+
+    In a cluster they may be on a node that is away while streams are on others.
+    """
+
+    producers: tuple[ProducerSeen, ...]
+    version: int | None
+    producers_error: str = ""
+
+    @property
+    def producing(self) -> str:
+        """“12 of 13 producers hold v87. polygon_ws on h3 holds v85.” Empty without producers."""
+        if self.producers_error:
+            return gettext("Producers are not known. {error}").format(error=self.producers_error)
+        return producers_sentence(self.producers, version=self.version)
+
+
+@dataclass(frozen=True, kw_only=True)
+class StreamsSummary(Producers):
+    """`trimmed_*`: since install, bytes as the server estimated them.
 
     `unmanaged`: streams that were found on the server, and that no limit is for. `nameless`: those whose key no limit
     can name.
@@ -77,13 +98,6 @@ class StreamsSummary:
     rows: tuple[StreamRow, ...]
     unmanaged: tuple[str, ...]
     nameless: NamelessFound
-    producers: tuple[ProducerSeen, ...]
-    version: int | None
     trimmed_entries: int
     trimmed_bytes: int
     read_at: datetime
-
-    @property
-    def producing(self) -> str:
-        """“12 of 13 producers hold v87. polygon_ws on h3 holds v85.” Empty without producers."""
-        return producers_sentence(self.producers, version=self.version)

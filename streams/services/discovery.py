@@ -25,7 +25,10 @@ _cursor = store.ScanCursor()  # where the last run of this process stopped
 
 
 def discover_streams(*, now: datetime) -> int:
-    """Remembers every stream that it comes upon; returns how many were new. Raises StoreError."""
+    """Remembers every stream that it comes upon; returns how many were new. Raises StoreError.
+
+    Nodes of a cluster that are away are left to the next time.
+    """
     client, began = data_redis(), dict(_cursor.nodes)
     seen = store.scan_streams(client, _cursor, keys=KEYS_PER_RUN) | store.read_known(client)
     found = {name for name in seen if storable(name) and not bounded_elsewhere(name)}
@@ -38,7 +41,9 @@ def discover_streams(*, now: datetime) -> int:
     for start in range(0, len(names := sorted(found)), 1000):
         Stream.objects.filter(name__in=names[start : start + 1000]).update(seen_at=now)
     _forget(now=now)
-    whole = not any((*began.values(), *_cursor.nodes.values()))
+    if _cursor.away:
+        logger.warning("Streams are not looked for on %s: no answer.", ", ".join(_cursor.away))
+    whole = not any((*began.values(), *_cursor.nodes.values(), _cursor.away))
     _note_nameless(client, {name for name in seen if not storable(name)}, whole=whole, now=now)
     return len(new[:room])
 

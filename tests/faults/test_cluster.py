@@ -105,6 +105,16 @@ def test_one_master_is_lost_and_comes_back(masters: list[ValkeyServer], console_
     assert all(name in said for name in STREAMS)
     assert "does not answer" in console_says(page_of(away[0]))
     assert "does not answer" not in console_says(page_of(there[0]))
+    node = f"127.0.0.1:{lost.port}"
+    assert store.read_memory(client).away == (node,)
+    overview = console_says("/")
+    assert f"without {node}, which does not answer" in overview
+    assert "Redis streams not read" not in overview
+    assert "Redis streams could not be read" not in overview
+    assert not any(row.seen_at for row in Stream.objects.all())
+    services.discover_streams(now=timezone.now())
+    assert set(there) <= set(Stream.objects.exclude(seen_at=None).values_list("name", flat=True))
+    assert not Stream.objects.filter(name__in=away).exclude(seen_at=None)
     for name in there:
         fill(client, name, range(5001, 6001))
     services.enforce_limits(timezone.now())

@@ -111,7 +111,7 @@ class Scrape(Collector):
             self._add("tradeul_streams_count", sum(row.condition == word for row in seen.rows), word)
         self._add("tradeul_unmanaged_streams_count", len(seen.unmanaged))
         self._add("tradeul_nameless_streams_count", len(seen.nameless))
-        self._add("tradeul_producers_count", len(seen.producers))
+        self._add("tradeul_producers_count", None if seen.producers_error else len(seen.producers))
         self._add("tradeul_trimmed_entries_total", seen.trimmed_entries)
         self._add("tradeul_trimmed_bytes_total", seen.trimmed_bytes)
         largest, rest = _largest(seen.rows)

@@ -95,6 +95,12 @@ ENTRIES = (
         ),
     ),
     Entry(
+        "streams/nodes",
+        _("A node of the cluster does not answer"),
+        _("Its streams are neither read nor trimmed; those of the other nodes are."),
+        ((_("The node is down, or not reached from here."), _("Start it; the next sweep goes on with its streams.")),),
+    ),
+    Entry(
         "streams/of/",
         _("A stream is over its limit, or held"),
         _("It is longer, older or larger than its limit says, or what could be trimmed is kept for a group."),

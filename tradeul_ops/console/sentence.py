@@ -136,6 +136,11 @@ def _memory(overview: Overview) -> list[Finding]:
     if streams is None:
         return []
     memory, found = streams.memory, []
+    if memory.away:
+        text = gettext("Of the cluster {nodes} does not answer: Redis' memory is told without it.").format(
+            nodes=", ".join(memory.away)
+        )
+        found.append(Finding("streams/nodes", "unknown", text, reverse("verify"), gettext("Check each server")))
     if memory.maxmemory_bytes and memory.used_bytes >= MEMORY_ATTENTION_RATIO * memory.maxmemory_bytes:
         condition = "over" if memory.used_bytes >= memory.maxmemory_bytes else "attention"
         text = gettext("Redis uses {used_bytes} of the {maxmemory_bytes} it may.").format(
