@@ -30,9 +30,9 @@ def scan_streams(client: Client, cursor: ScanCursor, *, keys: int) -> set[str]:
     Raises StoreUnavailable where no node answers.
     """
     found: set[str] = set()
-    away = []
+    away: list[str] = []
     with translated():
-        nodes = client.get_primaries() if is_cluster(client) else [None]
+        nodes: list[Any] = client.get_primaries() if is_cluster(client) else [None]
         for node in nodes:
             try:
                 found |= _scan_node(client, node, cursor, keys=keys)

@@ -146,6 +146,7 @@ def test_streams_without_a_limit_are_a_finding(redis: redis_library.Redis) -> No
     many = tuple(f"s{number}" for number in range(5))
     (one,) = judge_and_note(overview(streams=streams(unmanaged=many))).standing
     assert one.finding.text == "5 streams have no limit and grow until they have one: s0, s1, s2 and 2 more."
+    assert one.finding.link == "/streams/#unmanaged"
 
 
 def test_a_finding_says_a_streams_name_once() -> None:

@@ -197,7 +197,8 @@ def _unmanaged(names: Sequence[str]) -> Finding:
     text = gettext("{number} streams have no limit and grow until they have one: {names}{more}.").format(
         number=len(names), names=", ".join(names[:NAMED]), more=more
     )
-    return Finding("streams/unmanaged", "attention", text, reverse("producers"), gettext("Give them limits"))
+    section = reverse("streams:list") + "#unmanaged"
+    return Finding("streams/unmanaged", "attention", text, section, gettext("Give them limits"))
 
 
 def _nameless(found: NamelessFound) -> Finding:
