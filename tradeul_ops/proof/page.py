@@ -78,7 +78,8 @@ def comparison_page(found: Comparison) -> str:
             )
             for way in table.ways
         ]
-        tables.append((_parts(table.title), list(table.columns), ways))
+        title = table.title[:1].upper() + table.title[1:]
+        tables.append((_parts(title), list(table.columns), ways))
     return _rendered("peers.html", {"headline": found.headline, "tables": tables})
 
 
