@@ -87,11 +87,14 @@ def _hand_on(headers: dict[str, Any], **_: object) -> None:
 
 @task_prerun.connect  # type: ignore[untyped-decorator]
 def _started(task_id: str, task: Any, **_: object) -> None:
+    from django.db import close_old_connections
+
     from tradeul_ops import task_runs
     from tradeul_ops.logs import current_id
 
     if not task.request.is_eager:  # otherwise it runs inside of what sent it
         current_id.set(str(task.request.get("sent_by") or task_id))
+        close_old_connections()
     task_runs.listen()
     task_runs.started()
 
@@ -112,10 +115,13 @@ def _failed(sender: Any = None, exception: object = None, **_: object) -> None:
 
 @task_postrun.connect  # type: ignore[untyped-decorator]
 def _over(task: Any, **_: object) -> None:
+    from django.db import close_old_connections
+
     from tradeul_ops.logs import current_id
 
     if not task.request.is_eager:
         current_id.set("")
+        close_old_connections()
 
 
 @setup_logging.connect  # type: ignore[untyped-decorator]
