@@ -27,6 +27,14 @@ def test_a_length_of_time(value: float | None, shown: str) -> None:
     assert figures.span(None if value is None else timedelta(seconds=value)) == shown
 
 
+@pytest.mark.parametrize(
+    ("milliseconds", "shown"),
+    [(None, "unknown"), (0, "0 ms"), (240.4, "240 ms"), (999.6, "1.0 s"), (20_931, "20.9 s"), (298_000, "4 m 58 s")],
+)
+def test_how_long_work_took(milliseconds: float | None, shown: str) -> None:
+    assert figures.took(milliseconds) == shown
+
+
 def test_ago_never_counts_from_the_future() -> None:
     now = datetime(2026, 3, 8, 12, tzinfo=UTC)
     assert figures.ago(now + timedelta(seconds=3), now) == "0 s ago"

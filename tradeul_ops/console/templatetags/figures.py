@@ -85,6 +85,16 @@ def span(value: timedelta | None) -> str:
 
 
 @register.filter
+def took(milliseconds: float | None) -> str:
+    """How long a piece of work took: 240 ms, 20.9 s, 4 m 58 s."""
+    if milliseconds is None:
+        return str(UNKNOWN)
+    if milliseconds < 999.5:
+        return f"{milliseconds:.0f} ms"
+    return f"{milliseconds / 1000:.1f} s" if milliseconds < 99_950 else span(timedelta(milliseconds=milliseconds))
+
+
+@register.filter
 def ago(value: datetime | None, now: datetime | None = None) -> str:
     if value is None:
         return gettext("never")
