@@ -2,23 +2,15 @@
 
 from __future__ import annotations
 
-from collections import defaultdict
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from statistics import median_low
-
-from django.db.models import Count, F, OuterRef, Q, Subquery, Sum, Window
-from django.db.models.functions import RowNumber
 
 from snapshots import store
 from snapshots.engine.condition import condition
-from snapshots.models import SnapshotBuild, SnapshotPolicy, SourceKind
+from snapshots.models import SnapshotPolicy, SourceKind
+from snapshots.services.newest import Newest, builds_on_record, newest_builds
 from snapshots.store import Head, Held
 from tradeul_ops.connections import data_redis
-from tradeul_ops.runs import Outcome
-
-MEDIAN_OF = 60  # builds
-BUILT = (Outcome.DONE, Outcome.PARTIAL)
 
 
 @dataclass(frozen=True)
@@ -68,55 +60,19 @@ class SnapshotsSummary:
 
 def snapshots_summary(*, now: datetime) -> SnapshotsSummary:
     """Raises snapshots.store.StoreUnavailable when Redis is away."""
-    policies = list(SnapshotPolicy.objects.all())
-    newest = _newest_builds()
-    medians = _delta_medians()
-    totals = SnapshotBuild.objects.filter(outcome__in=BUILT).aggregate(
-        saved=Sum(F("raw_bytes") - F("stored_bytes")),
-        fulls=Count("pk", filter=Q(kind="full")),
-        deltas=Count("pk", filter=Q(kind="delta")),
-    )
+    newest, totals = newest_builds(), builds_on_record()
     return SnapshotsSummary(
-        rows=tuple(_row(policy, newest.get(policy.pk, {}), medians.get(policy.pk), now) for policy in policies),
-        fulls=totals["fulls"],
-        deltas=totals["deltas"],
-        saved_bytes=totals["saved"] or 0,
+        rows=tuple(_row(policy, newest.get(policy.pk, Newest()), now) for policy in SnapshotPolicy.objects.all()),
+        fulls=totals.fulls,
+        deltas=totals.deltas,
+        saved_bytes=totals.saved_bytes,
         read_at=now,
     )
 
 
-def _newest_builds() -> dict[int, dict[str, SnapshotBuild]]:
-    """Policy → its newest build that succeeded, and its newest that failed."""
-    found: dict[int, dict[str, SnapshotBuild]] = defaultdict(dict)
-    for word, outcomes in (("built", BUILT), ("failed", (Outcome.FAILED,))):
-        newest = (
-            SnapshotBuild.objects.filter(policy=OuterRef("pk"), outcome__in=outcomes).order_by("-id").values("id")[:1]
-        )
-        ids = SnapshotPolicy.objects.annotate(newest=Subquery(newest)).values("newest")
-        for build in SnapshotBuild.objects.filter(id__in=ids):
-            found[build.policy_id][word] = build
-    return found
-
-
-def _delta_medians() -> dict[int, int]:
-    """Policy → median of what its last deltas took in Redis."""
-    numbered = SnapshotBuild.objects.filter(outcome__in=BUILT, stored_bytes__isnull=False).annotate(
-        number=Window(RowNumber(), partition_by="policy", order_by=F("id").desc())
-    )
-    sizes: dict[int, list[int]] = defaultdict(list)
-    for policy_id, kind, size in numbered.filter(number__lte=MEDIAN_OF).values_list("policy", "kind", "stored_bytes"):
-        if kind == "delta":
-            sizes[policy_id].append(size)
-    return {policy_id: median_low(values) for policy_id, values in sizes.items()}
-
-
-def _row(
-    policy: SnapshotPolicy, newest: dict[str, SnapshotBuild], delta_median: int | None, now: datetime
-) -> SnapshotRow:
-    built, failed = newest.get("built"), newest.get("failed")
-    head, held = _in_redis(policy, built)
-    last_failed = failed.detail if failed is not None and (built is None or failed.pk > built.pk) else ""
-    published_at = built.started_at if built else None
+def _row(policy: SnapshotPolicy, newest: Newest, now: datetime) -> SnapshotRow:
+    head, held = _in_redis(policy, newest)
+    last_failed, published_at = newest.failed or "", newest.started_at
     if policy.source_kind == SourceKind.MANAGER and head:  # a service builds it, and leaves no row here
         published_at = datetime.fromtimestamp(head.ts / 1000, tz=UTC)
     age = now - published_at if published_at else None
@@ -126,7 +82,7 @@ def _row(
         build_interval=policy.build_interval,
         full_interval=policy.full_snapshot_interval,
         broken=held.broken,
-        refusals=built.detail if built else "",
+        refusals=newest.detail or "",
         last_failed=last_failed,
     )
     return SnapshotRow(
@@ -139,28 +95,28 @@ def _row(
         epoch=head.epoch if head else None,
         sequence=head.sequence if head else None,
         tickers=head.tickers if head else None,
-        raw_bytes=built.raw_bytes if built else None,
+        raw_bytes=newest.raw_bytes,
         full_bytes=head.full_bytes if head else None,
         delta_bytes=head.delta_bytes if head else None,
-        delta_median_bytes=delta_median,
+        delta_median_bytes=newest.delta_median_bytes,
         chain_length=head.sequence - head.base if head else None,
         age=age,
         full_age=now - datetime.fromtimestamp(head.full_ts / 1000, tz=UTC) if head else None,
-        last_kind=built.kind if built else head.kind if head else None,
-        last_reason=built.reason if built else "",
+        last_kind=newest.kind if newest.kind is not None else head.kind if head else None,
+        last_reason=newest.reason or "",
         last_failed=last_failed,
-        build_ms=built.took_ms if built else None,
+        build_ms=newest.took_ms,
         stored_bytes=held.bytes,
     )
 
 
-def _in_redis(policy: SnapshotPolicy, built: SnapshotBuild | None) -> tuple[Head | None, Held]:
+def _in_redis(policy: SnapshotPolicy, newest: Newest) -> tuple[Head | None, Held]:
     client = data_redis()
     try:
         head = store.read_head(client, name=policy.name)
         return head, store.read_held(client, policy.name, head=head, aliases=policy.is_default)
     except store.NothingPublished:
-        broken = f"{policy.name} is gone from Redis; the next build publishes it anew." if built else ""
+        broken = f"{policy.name} is gone from Redis; the next build publishes it anew." if newest.started_at else ""
         return None, Held(bytes=0, broken=broken)
     except store.StoreRefused as error:
         return None, Held(bytes=None, broken=str(error))

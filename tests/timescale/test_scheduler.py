@@ -18,7 +18,7 @@ from timescale.metrics import hypertables_summary
 from timescale.services.adoption import upgrade
 from timescale.services.verify import verify
 from timescale.store import catalog
-from timescale.store.jobs import read_background_workers
+from timescale.store.catalog import read_catalog
 
 A_WHILE = timedelta(seconds=60)
 
@@ -32,7 +32,7 @@ def with_workers(tmp_path_factory, docker_answers, django_db_blocker):
         new_database(url) as own,
         as_default(own) as database,
     ):
-        if not read_background_workers(database):
+        if not read_catalog(database).workers:
             pytest.skip("this server has no background workers: timescaledb.max_background_workers is 0")
         yield database
 

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import TypeVar
 
-from django.db import connection, transaction
+from django.db import connection
 
 from timescale import services
 from timescale.engine.doctor import unread_since
@@ -24,8 +24,8 @@ from timescale.store import catalog
 from timescale.store.catalog import Catalog
 from timescale.store.chunks import read_backlog
 from timescale.store.errors import RelationMissing, ServerAway, TimescaleError
-from timescale.store.jobs import read_background_workers
-from timescale.store.sizes import Ages, Sizes, measure, plan_for_reading, read_ages, read_first_since, read_watermarks
+from timescale.store.reading import alone
+from timescale.store.sizes import Ages, Sizes, measure, read_ages, read_first_since, read_watermarks
 
 GROWTH_OVER = timedelta(days=1)
 LATE_LOOKED_AT = 10  # a page says since when; the task looks at all
@@ -57,13 +57,8 @@ class Readings:
 
 def read_everything(*, now: datetime) -> Readings:
     """Raises TimescaleError where the catalogue can't be read; of a table that can't be, `unreadable` says why."""
-    with transaction.atomic():
-        plan_for_reading(connection)
-        return _read_everything(now=now)
-
-
-def _read_everything(*, now: datetime) -> Readings:
-    seen = catalog.read_catalog(connection)
+    with alone(connection):
+        seen = catalog.read_catalog(connection)
     tables, views = tuple(HypertablePolicy.objects.all()), tuple(AggregatePolicy.objects.all())
     wishes, applied = ([row.wanted() for row in tables], [row.wanted() for row in views]), AppliedSetting.objects.all()
     ages, unreadable = _ages(seen, tables)
@@ -86,7 +81,7 @@ def _read_everything(*, now: datetime) -> Readings:
         unread=_unread(
             seen, views, marks, ages=ages, columns={row.table_name: row.time_column for row in tables}, now=now
         ),
-        late=_or(Late(), lambda: services.plan_missed(seen, now=now, limit=LATE_LOOKED_AT)),
+        late=_or(Late(), lambda: services.plan_missed(seen, now=now, wishes=wishes, limit=LATE_LOOKED_AT)),
         backlog=_or({}, lambda: read_backlog(connection, _compressed_before(tables, now=now))) if community else {},
         graces=services.read_graces(now=now),
         applied={(row.relation, row.kind): row for row in applied},
@@ -95,7 +90,7 @@ def _read_everything(*, now: datetime) -> Readings:
             action.relation: action
             for action in TableAction.objects.filter(phase__in=[TableAction.Phase.QUEUED, TableAction.Phase.RUNNING])
         },
-        workers=_or(None, lambda: read_background_workers(connection)) if community else None,
+        workers=seen.workers if community else None,
         read_at=now,
     )
 
@@ -112,7 +107,7 @@ def _ages(seen: Catalog, tables: tuple[HypertablePolicy, ...]) -> tuple[dict[str
         else:
             columns[row.table_name] = row.time_column
     try:
-        with transaction.atomic():
+        with alone(connection):
             return read_ages(connection, columns, hypertables=seen.hypertables), unreadable
     except ServerAway:
         raise
@@ -120,7 +115,7 @@ def _ages(seen: Catalog, tables: tuple[HypertablePolicy, ...]) -> tuple[dict[str
         ages: dict[str, Ages] = {}
         for table, column in columns.items():
             try:
-                with transaction.atomic():
+                with alone(connection):
                     ages |= read_ages(connection, {table: column}, hypertables=seen.hypertables)
             except ServerAway:
                 raise
@@ -154,7 +149,7 @@ def _unread(
 def _or(instead: Value, read: Callable[[], Value]) -> Value:
     """What this role may not read, or this version doesn't have, is unknown; the rest of the page still stands."""
     try:
-        with transaction.atomic():
+        with alone(connection):
             return read()
     except ServerAway:
         raise

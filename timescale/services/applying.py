@@ -19,7 +19,7 @@ from timescale.services.grace import note_bound, read_graces
 from timescale.services.missed import plan_missed
 from timescale.store import actions, catalog, commands
 from timescale.store.errors import ServerAway, TimescaleError
-from timescale.store.sizes import plan_for_reading
+from timescale.store.reading import alone
 from tradeul_ops.locks import one_at_a_time
 
 logger = logging.getLogger(__name__)
@@ -74,8 +74,7 @@ def _apply(name: str, kinds: Collection[Kind] | None) -> tuple[Difference, ...]:
 def _read_unread(*, now: datetime) -> frozenset[str]:
     """The tables and aggregates of which another has yet to read what its policy doesn't reach."""
     try:
-        with transaction.atomic():
-            plan_for_reading(connection)
+        with alone(connection):
             missed = plan_missed(catalog.read_catalog(connection), now=now).readable
     except ServerAway:
         raise

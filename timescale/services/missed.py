@@ -10,15 +10,13 @@ import logging
 import time
 from datetime import datetime, timedelta
 
-from django.db import connection, transaction
+from django.db import connection
 
 from timescale.engine.edition import Edition
-from timescale.engine.policies import WantedView
 from timescale.engine.refreshing import Late, Missed, late_window
-from timescale.models import AggregatePolicy, HypertablePolicy
+from timescale.services.comparison import Wishes, read_wishes
 from timescale.store import actions, aggregates, catalog
 from timescale.store.errors import ServerAway, TimescaleError
-from timescale.store.sizes import plan_for_reading
 from tradeul_ops.locks import one_at_a_time
 
 MISSED_BUDGET = timedelta(seconds=20)  # of one tick of 60 s; what is begun is ended
@@ -28,22 +26,22 @@ REFRESH_LIMIT = timedelta(minutes=5)  # of what one chunk holds
 logger = logging.getLogger(__name__)
 
 
-def plan_missed(seen: catalog.Catalog, *, now: datetime, limit: int = CHUNKS_LOOKED_AT) -> Late:
+def plan_missed(
+    seen: catalog.Catalog, *, now: datetime, wishes: Wishes | None = None, limit: int = CHUNKS_LOOKED_AT
+) -> Late:
     """What lies before the reach of the policies and changed since it was read: a chunk of the source each.
 
-    Nothing on editions whose aggregates are plain views: those hold nothing. Raises TimescaleError.
+    `wishes`: of who has read them. Nothing on editions whose aggregates are plain views: those hold nothing. Raises
+    TimescaleError.
     """
     if seen.edition is not Edition.COMMUNITY:
         return Late()
-    views = {
-        row.view_name: row.wanted()
-        for row in AggregatePolicy.objects.all()
-        if row.view_name in seen.views and seen.views[row.view_name].continuous
-    }
+    wishes = wishes or read_wishes()
+    views = {wanted.view: wanted for wanted in wishes[1] if (view := seen.views.get(wanted.view)) and view.continuous}
     if not views:
         return Late()
     before = {view: now - wanted.start_offset for view, wanted in views.items()}
-    columns = dict(HypertablePolicy.objects.values_list("table_name", "time_column"))
+    columns = {table.table: table.time_column for table in wishes[0]}
     asked = []
     for view, low, high in aggregates.read_invalid(connection, before, limit=limit):
         wanted = views[view]
@@ -55,7 +53,9 @@ def plan_missed(seen: catalog.Catalog, *, now: datetime, limit: int = CHUNKS_LOO
         column = "bucket" if source else columns[wanted.source]
         asked.append((view, seen.views[view].materialization, relation, column, wanted.bucket_width, window))
     found = [one for one in aggregates.read_missed(connection, asked) if one.rows]
-    safe = [one.safe(kept_since=_kept_since(views[one.view], now=now)) for one in found]
+    kept = _kept(wishes)
+    bounds = [kept.get(views[one.view].source) for one in found]
+    safe = [one.safe(kept_since=now - bound if bound else None) for one, bound in zip(found, bounds, strict=True)]
     return Late(
         readable=tuple(one for one, can in zip(found, safe, strict=True) if can),
         held_back=tuple(one for one, can in zip(found, safe, strict=True) if not can),
@@ -69,9 +69,7 @@ def refresh_missed(*, now: datetime, budget: timedelta = MISSED_BUDGET) -> tuple
         if not mine:
             return ()
         until = time.monotonic() + budget.total_seconds()
-        with transaction.atomic():
-            plan_for_reading(connection)
-            planned = plan_missed(catalog.read_catalog(connection), now=now).readable
+        planned = plan_missed(catalog.read_catalog(connection), now=now).readable
         for one in planned:
             if time.monotonic() > until:
                 break
@@ -90,13 +88,11 @@ def refresh_missed(*, now: datetime, budget: timedelta = MISSED_BUDGET) -> tuple
 
 def kept_by(source: str) -> timedelta | None:
     """How long a table or an aggregate keeps what it has; None: for good."""
-    table = HypertablePolicy.objects.filter(table_name=source, enabled=True).first()
-    if table is not None:
-        return table.drop_after
-    view = AggregatePolicy.objects.filter(view_name=source).first()
-    return view.drop_after if view is not None else None
+    return _kept(read_wishes()).get(source)
 
 
-def _kept_since(wanted: WantedView, *, now: datetime) -> datetime | None:
-    kept = kept_by(wanted.source)
-    return None if kept is None else now - kept
+def _kept(wishes: Wishes) -> dict[str, timedelta | None]:
+    tables, views = wishes
+    return {view.view: view.drop_after for view in views} | {
+        table.table: table.drop_after for table in tables if table.enabled
+    }

@@ -21,6 +21,11 @@ SELECT (SELECT default_version FROM pg_available_extensions WHERE name = 'timesc
        current_setting('timescaledb.license', true),
        has_database_privilege(current_database(), 'CREATE')
 """
+_SERVER = f"""
+SELECT current_setting('server_version'), pg_database_size(current_database()),
+       current_setting('timescaledb.max_background_workers', true), d.*
+FROM ({DETECT}) AS d
+"""  # noqa: S608
 _VIEWS = """
 SELECT relname FROM pg_class
 WHERE relkind = 'v' AND relnamespace::regnamespace::name = ANY (current_schemas(false))
@@ -47,10 +52,10 @@ FROM timescaledb_information.continuous_aggregates
 WHERE view_schema = ANY (current_schemas(false))
 """
 _COLUMNS = """
-SELECT c.relname, array_agg(a.attname::text)
+SELECT c.relname, c.relkind = 'v', array_agg(a.attname::text)
 FROM pg_class c JOIN pg_attribute a ON a.attrelid = c.oid AND a.attnum > 0 AND NOT a.attisdropped
 WHERE c.relkind IN ('r', 'p', 'v', 'm') AND c.relnamespace::regnamespace::name = ANY (current_schemas(false))
-GROUP BY c.relname
+GROUP BY c.relname, c.relkind
 """
 _CHUNK_ENDS = """
 SELECT range_end FROM timescaledb_information.chunks
@@ -66,6 +71,7 @@ class Catalog:
     detection: Detection
     server_version: str
     database_bytes: int
+    workers: int | None  # background workers that the extension may use in all databases together; None without it
     hypertables: dict[str, Hypertable]
     views: dict[str, View]
     jobs: tuple[Job, ...]
@@ -85,11 +91,10 @@ def read_detection(connection: BaseDatabaseWrapper) -> Detection:
 
 def read_catalog(connection: BaseDatabaseWrapper) -> Catalog:
     with naming("the catalogue"):
-        detection = read_detection(connection)
-        version, size = rows(
-            connection, "SELECT current_setting('server_version'), pg_database_size(current_database())"
-        )[0]
-        views = {name: View(name, continuous=False, materialized_only=None) for (name,) in rows(connection, _VIEWS)}
+        version, size, workers, *detected = rows(connection, _SERVER)[0]
+        detection = Detection(*detected)
+        found = rows(connection, _COLUMNS)
+        views = {name: View(name, continuous=False, materialized_only=None) for name, view, _ in found if view}
         hypertables: dict[str, Hypertable] = {}
         jobs: tuple[Job, ...] = ()
         if detection.edition.has_hypertables:
@@ -103,8 +108,17 @@ def read_catalog(connection: BaseDatabaseWrapper) -> Catalog:
                 settings = (segmentby or "", orderby or "")
                 hypertables[name] = Hypertable(name, interval, chunks, compressed, columnstore, *settings, *ends)
             jobs = read_jobs(connection)
-        columns = {name: frozenset(names) for name, names in rows(connection, _COLUMNS)}
-        return Catalog(detection, version.split()[0], size, hypertables, views, jobs, columns)
+        columns = {name: frozenset(names) for name, _, names in found}
+        return Catalog(
+            detection=detection,
+            server_version=version.split()[0],
+            database_bytes=size,
+            workers=int(workers) if workers else None,
+            hypertables=hypertables,
+            views=views,
+            jobs=jobs,
+            columns=columns,
+        )
 
 
 def read_view(connection: BaseDatabaseWrapper, name: str) -> View | None:
@@ -131,7 +145,7 @@ def read_columnstore_enabled(connection: BaseDatabaseWrapper, table: str) -> boo
 def read_columns(connection: BaseDatabaseWrapper, table: str) -> frozenset[str]:
     """Empty where there is no such table."""
     with naming(table):
-        return frozenset(dict(rows(connection, _COLUMNS)).get(table, ()))
+        return frozenset({name: names for name, _, names in rows(connection, _COLUMNS)}.get(table, ()))
 
 
 def read_chunk_ends(

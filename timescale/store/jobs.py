@@ -1,4 +1,4 @@
-"""Reads TimescaleDB's policy jobs, what came of their runs, and how many workers there are for them. Runs none."""
+"""Reads TimescaleDB's policy jobs, what came of their runs. Runs none."""
 
 from __future__ import annotations
 
@@ -56,7 +56,6 @@ SELECT job_id, start_time, finish_time, succeeded, COALESCE(err_message, ''), sq
 FROM timescaledb_information.job_history WHERE job_id = ANY (%s)
 ORDER BY start_time DESC NULLS LAST LIMIT %s
 """
-_WORKERS = "SELECT current_setting('timescaledb.max_background_workers', true)"
 
 
 @dataclass(frozen=True)
@@ -83,10 +82,3 @@ def read_job_history(connection: BaseDatabaseWrapper, job_ids: Sequence[int], *,
     """The newest first. Not before 2.15, and of jobs that this role owns."""
     with naming("the job history"):
         return tuple(JobRun(*row) for row in rows(connection, _HISTORY, [list(job_ids), limit]))
-
-
-def read_background_workers(connection: BaseDatabaseWrapper) -> int | None:
-    """How many background workers the extension may use in all databases together; None without the extension."""
-    with naming("the server's settings"):
-        [(setting,)] = rows(connection, _WORKERS)
-    return int(setting) if setting else None

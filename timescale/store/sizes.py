@@ -79,11 +79,6 @@ class Ages:
     newest_at: datetime | None
 
 
-def plan_for_reading(connection: BaseDatabaseWrapper) -> None:
-    """Until the end of this transaction: compiling a query over many chunks takes longer than running it."""
-    rows(connection, "SELECT set_config('jit', 'off', true)")
-
-
 def read_sizes(
     connection: BaseDatabaseWrapper, *, hypertables: Mapping[str, str], plain: Mapping[str, str]
 ) -> dict[str, Sizes]:

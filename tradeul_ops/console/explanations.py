@@ -136,6 +136,6 @@ EXPLANATIONS: dict[str, Explanation] = {
     "saved": Explanation(
         _("Saved so far"),
         _("The totals on record; each domain says beside it what it counts."),
-        ("streams_enforcement", 'SUM(("snapshots_snapshotbuild"', "rows_dropped"),
+        ("streams_enforcement", "sum(raw_bytes - stored_bytes)", "rows_dropped"),
     ),
 }

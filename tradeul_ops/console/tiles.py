@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from snapshots.metrics import BUILT, SnapshotsSummary
+from snapshots.metrics import SnapshotsSummary
 from snapshots.models import SnapshotBuild
+from snapshots.services.newest import BUILT
 from streams.metrics import StreamsOverview
 from timescale.models import TableSample
 from timescale.services import DATABASE
