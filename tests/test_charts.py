@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tradeul_ops import charts
+from tradeul_ops import charts, sparklines
 from tradeul_ops.market_sessions import market_sessions
 
 NOW = datetime(2026, 7, 1, 15, 0, tzinfo=UTC)  # a Wednesday, 11 o'clock in New York
@@ -35,12 +35,12 @@ def places(path: str) -> list[tuple[float, float]]:
 
 @given(values, st.one_of(st.none(), st.floats(1, 1e15)))
 def test_a_sparkline_stays_in_its_frame(numbers: list[float | None], limit: float | None) -> None:
-    spark = charts.sparkline(every(10, numbers), limit=limit)
+    spark = sparklines.sparkline([(at.timestamp(), number) for at, number in every(10, numbers)], limit=limit)
     known = [number for number in numbers if number is not None]
     assert (spark.lowest, spark.highest) == (min(known, default=None), max(known, default=None))
     assert (spark.last is None) == (not known)
     dots = [*places(spark.path), *([spark.last] if spark.last else []), *([(0, spark.limit)] if spark.limit else [])]
-    assert all(0 <= x <= charts.SPARK_WIDTH and 0 <= y <= charts.SPARK_HEIGHT for x, y in dots)
+    assert all(0 <= x <= sparklines.WIDTH and 0 <= y <= sparklines.HEIGHT for x, y in dots)
 
 
 @given(values, st.lists(st.floats(1, 1e15), max_size=3))

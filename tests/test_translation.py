@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 from django.conf import settings
+from django.template import Context, Template
 from django.test import override_settings
 from django.urls import reverse
 from django.utils import translation
@@ -124,3 +125,15 @@ def test_a_catalogue_can_be_made_and_a_page_then_speaks_it(tmp_path, client):
         translation.trans_real._translations.clear()
     assert '<html lang="es">' in page
     assert "Entrar" in page
+
+
+@pytest.mark.parametrize(
+    "source", ["{% translate 'Streams' %}", "{% translate '5 % of <b>all</b>' %}", "{% translate 'Log out' noop %}"]
+)
+def test_a_text_is_said_as_djangos_own_tag_says_it(source: str) -> None:
+    """Ours is the builtin; loading Django's library in a template puts its own in the place."""
+    for language in ("en", "es"):
+        with translation.override(language):
+            ours, djangos = Template(source), Template("{% load i18n %}" + source)
+            assert ours.render(Context()) == djangos.render(Context())
+            assert "Text" in {type(node).__name__ for node in ours.nodelist} or "noop" in source

@@ -9,11 +9,13 @@ import math
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
+from typing import Any, TypeVar
 
 from tradeul_ops.market_sessions import market_sessions
 
-Known = tuple[datetime, float]
 Point = tuple[datetime, float | None]  # None: nothing is known of that moment, and no line is drawn through it
+
+At = TypeVar("At", datetime, float)
 
 Place = Callable[[datetime], float]  # from the left
 Height = Callable[[float], float]  # from the top
@@ -21,23 +23,9 @@ Height = Callable[[float], float]  # from the top
 STEPS = tuple(
     timedelta(minutes=minutes) for minutes in (1, 2, 5, 10, 15, 30, 60, 120, 180, 360, 720, 1440, 2880, 10080)
 )
-SPARK_WIDTH, SPARK_HEIGHT = 96, 20
 LEFT, RIGHT, TOP, BOTTOM = 64, 8, 34, 24  # around a chart's plot: the numbers, nothing, the sessions' names, the times
 MARKS_APART = 24
 CHARACTER = 6.6  # a letter of 12 px, roughly: whether a word fits
-
-
-@dataclass(frozen=True, slots=True)
-class Sparkline:
-    """`path` empty: fewer than two known points, of which `last` may be one. `limit`: its height, where it shows."""
-
-    path: str
-    last: tuple[float, float] | None
-    limit: float | None
-    lowest: float | None
-    highest: float | None
-    width: int = SPARK_WIDTH
-    height: int = SPARK_HEIGHT
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,34 +112,6 @@ class Chart:
         return self.highest is None
 
 
-def sparkline(points: Sequence[Point], *, limit: float | None = None, gap: timedelta | None = None) -> Sparkline:
-    """A line from the lowest to the highest point; the limit takes part where it is less than twice as high."""
-    known = [(at, value) for at, value in points if value is not None]
-    if not known:
-        return Sparkline("", None, None, None, None)
-    lowest, highest = min(value for _, value in known), max(value for _, value in known)
-    near = limit is not None and lowest / 2 <= limit <= 2 * highest
-    bottom, top = (min(lowest, limit), max(highest, limit)) if near and limit is not None else (lowest, highest)
-    start, end = points[0][0], points[-1][0]
-
-    def x(at: datetime) -> float:
-        return _round(2 + (SPARK_WIDTH - 5) * _share(at, start, end))
-
-    def y(value: float) -> float:
-        share = (value - bottom) / (top - bottom) if top > bottom else 0.5
-        return _round(SPARK_HEIGHT - 3 - (SPARK_HEIGHT - 6) * share)
-
-    runs = _runs(points, gap=gap, most=SPARK_WIDTH)
-    last_at, last_value = known[-1]
-    return Sparkline(
-        path=_path([[(x(at), y(value)) for at, value in run] for run in runs if len(run) > 1]),
-        last=(x(last_at), y(last_value)),
-        limit=y(limit) if near and limit is not None else None,
-        lowest=lowest,
-        highest=highest,
-    )
-
-
 def chart(
     points: Sequence[Point],
     *,
@@ -180,7 +140,7 @@ def chart(
     def y(value: float) -> float:
         return _round(bottom - (bottom - TOP) * value / full)
 
-    runs = _runs(inside, gap=gap, most=(right - LEFT) // 2)
+    runs = runs_of(inside, gap=gap, most=(right - LEFT) // 2)
     placed = [[(x(at), y(value)) for at, value in run] for run in runs]
     return Chart(
         width=width,
@@ -198,22 +158,24 @@ def chart(
     )
 
 
-def thin(points: Sequence[Known], *, most: int) -> list[Known]:
+def thin(points: Sequence[tuple[At, float]], *, most: int) -> list[tuple[At, float]]:
     """About `most` points: of each stretch its lowest and highest, so that no peak is lost, and the last of all."""
     if len(points) <= most:
         return list(points)
     stretch = math.ceil(2 * len(points) / max(2, most))
-    kept: list[Known] = []
+    kept: list[tuple[At, float]] = []
     for start in range(0, len(points), stretch):
         part = points[start : start + stretch]
         kept += sorted({min(part, key=_value), max(part, key=_value)})
-    return kept if kept[-1] == points[-1] else [*kept, points[-1]]
+    if kept[-1] != points[-1]:
+        kept.append(points[-1])
+    return kept
 
 
-def _runs(points: Sequence[Point], *, gap: timedelta | None, most: int) -> list[list[Known]]:
+def runs_of(points: Sequence[tuple[At, float | None]], *, gap: Any, most: int) -> list[list[tuple[At, float]]]:
     """What can be joined: known points without an unknown, and not more than a gap, between them; then thinned."""
-    runs: list[list[Known]] = []
-    before: datetime | None = None
+    runs: list[list[tuple[At, float]]] = []
+    before: Any = None
     for at, value in points:
         if value is None:
             before = None
@@ -285,7 +247,7 @@ def _share(at: datetime, start: datetime, end: datetime) -> float:
     return (at - start) / (end - start) if end > start else 1.0
 
 
-def _value(point: Known) -> float:
+def _value(point: tuple[Any, float]) -> float:
     return point[1]
 
 

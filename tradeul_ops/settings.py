@@ -119,7 +119,7 @@ TEMPLATES = [
         "DIRS": [BASE_DIR / "templates"],
         "APP_DIRS": True,
         "OPTIONS": {
-            "builtins": ["django.templatetags.i18n"],  # every text of a page is marked
+            "builtins": ["django.templatetags.i18n", "tradeul_ops.console.templatetags.texts"],  # every text is marked
             "context_processors": [
                 "django.template.context_processors.request",
                 "django.contrib.auth.context_processors.auth",

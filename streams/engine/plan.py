@@ -110,6 +110,8 @@ def in_entries(limit: Limit, *, state: StreamState) -> Limit:
 
     Between such a cut and the next the stream may grow by a fifth, as the guide's own thresholds allow.
     """
+    if limit.max_bytes is None:
+        return limit
     fits = entries_that_fit(limit, state=state)
     if fits is None or (limit.maxlen is not None and limit.maxlen <= fits):
         return limit

@@ -90,10 +90,14 @@ def trend_of_points(points: Sequence[Point]) -> Trend:
         return UNKNOWN
     count, start = len(points), points[0][0]
     xs, ys = [at - start for at, _ in points], [value for _, value in points]
+    if min(ys) == max(ys):
+        return Trend("flat", 0.0)
     mean_x, mean_y = sum(xs) / count, sum(ys) / count
     xs, ys = [x - mean_x for x in xs], [y - mean_y for y in ys]
-    slope = sum(map(mul, xs, ys)) / sum(map(mul, xs, xs))
-    scatter = math.sqrt(sum((y - slope * x) ** 2 for x, y in zip(xs, ys, strict=True)) / count)
+    both = sum(map(mul, xs, ys))
+    slope = both / sum(map(mul, xs, xs))
+    # Of the squares what the line does not explain; a whisker below 0 where it explains all.
+    scatter = math.sqrt(max(0.0, sum(map(mul, ys, ys)) - slope * both) / count)
     # A line through a saw's teeth tilts by chance, by up to as much as they are high.
     moved = abs(slope) * (points[-1][0] - start)
     if moved < 1 or moved <= 2 * scatter:

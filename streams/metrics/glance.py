@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, NamedTuple
 
+from django.db.models import Q
+
 from streams import store
 from streams.engine.condition import Condition, condition_of
 from streams.engine.plan import in_entries
@@ -26,12 +28,12 @@ NOT_ASKED = Condition("unknown", "")
 
 
 class Known(NamedTuple):
-    """A stream's row."""
+    """A stream's row. `seen`: by one of the last scans; a stream that was deleted is forgotten only after a day."""
 
     name: str
     id: int
     held_by: str
-    seen_at: datetime | None
+    seen: bool | None
 
 
 Limited = tuple[Known, Effective]
@@ -42,7 +44,7 @@ class Glance:
     """One limited stream. None is unknown: `length` where it is no stream; `bytes` and `lag` where nothing sampled it.
 
     `own`: the pattern of the limit that holds. `maxlen` is in entries also where max_bytes gives it, by the mean size
-    of an entry. `lag`: the largest. Without a judgement `condition` is unknown and `why` empty.
+    of an entry. Without a judgement `condition` is unknown and `why` empty.
     """
 
     stream: str
@@ -54,16 +56,21 @@ class Glance:
     maxlen: int | None
     usage_ratio: float | None
     bytes: int | None = None
-    lag: int | None = None
     sample: NewestSample | None = None
     condition: str = "unknown"
     why: str = ""
 
+    @property
+    def lag(self) -> int | None:
+        """The largest of its groups'."""
+        return self.sample.largest_lag if self.sample else None
 
-def known_streams(rules: Rules) -> list[Known]:
+
+def known_streams(rules: Rules, *, now: datetime) -> list[Known]:
     """Those remembered, and those that a limit names; ordered by name."""
-    rows = Stream.objects.order_by().values_list("name", "id", "held_by", "seen_at")
-    found = {row[0]: Known(*row) for row in rows}
+    # Asked as a yes or no: to read a time of each stream cost as much as all the rest of it.
+    rows = Stream.objects.order_by().annotate(seen=Q(seen_at__gt=now - FOUND_WITHIN))
+    found = {row[0]: Known(*row) for row in rows.values_list("name", "id", "held_by", "seen")}
     found |= {name: Known(name, 0, "", None) for name in rules.exact_streams if name not in found}
     return [found[name] for name in sorted(found)]
 
@@ -102,7 +109,7 @@ def read_glances(
     # Without a sample only a whole state says how old the oldest entry is.
     aged = [one.name for one, held in limited if judged and _has_age(held) and one.name not in newest]
     states = store.read_states(client, aged)
-    shown = [pair for pair in limited if is_there(*pair, lengths[pair[0].name], now)]
+    shown = [pair for pair in limited if is_there(*pair, lengths[pair[0].name])]
     above = _ended_above(shown, lengths) if judged else set()
     return [
         _glance(
@@ -119,25 +126,20 @@ def read_glances(
     ]
 
 
-def seen_lately(one: Known, now: datetime) -> bool:
-    """Found by one of the last scans; a stream that was deleted is forgotten only after a day."""
-    return one.seen_at is not None and now - one.seen_at < FOUND_WITHIN
-
-
-def present(client: Any, limited: Sequence[Limited], *, now: datetime) -> list[Limited]:
+def present(client: Any, limited: Sequence[Limited]) -> list[Limited]:
     """Those that are there, without reading those that a limit names or a scan saw lately."""
-    unsure = [pair[0].name for pair in limited if not _expected(*pair, now)]
+    unsure = [pair[0].name for pair in limited if not _expected(*pair)]
     lengths = store.read_lengths(client, unsure)
-    return [pair for pair in limited if is_there(*pair, lengths.get(pair[0].name), now)]
+    return [pair for pair in limited if is_there(*pair, lengths.get(pair[0].name))]
 
 
-def is_there(one: Known, effective: Effective, said: store.Length | store.StreamError | None, now: datetime) -> bool:
+def is_there(one: Known, effective: Effective, said: store.Length | store.StreamError | None) -> bool:
     """One that a pattern matched once, and that is gone, is no longer anybody's concern; one that a limit names is."""
-    return _expected(one, effective, now) or isinstance(said, store.StreamError) or (said is not None and said[0] > 0)
+    return _expected(one, effective) or isinstance(said, store.StreamError) or (said is not None and said[0] > 0)
 
 
-def _expected(one: Known, effective: Effective, now: datetime) -> bool:
-    return (effective.own is not None and effective.own.stream is not None) or seen_lately(one, now)
+def _expected(one: Known, effective: Effective) -> bool:
+    return bool(one.seen) or (effective.own is not None and effective.own.stream is not None)
 
 
 def _is_near(one: Known, effective: Effective, sample: NewestSample | None) -> bool:
@@ -187,7 +189,6 @@ def _glance(
         maxlen=maxlen,
         usage_ratio=length / maxlen if length is not None and maxlen else None,
         bytes=sample.bytes if sample else said.bytes if isinstance(said, store.Length) else None,
-        lag=sample.largest_lag if sample else None,
         sample=sample,
         condition=condition.word,
         why=condition.why,
@@ -199,7 +200,7 @@ def _state(one: Known, said: store.Length, sample: NewestSample | None, now: dat
     length, size = (sample.length, sample.bytes) if sample else said
     return StreamState(
         stream=one.name,
-        exists=said.length > 0 or seen_lately(one, now),
+        exists=said.length > 0 or bool(one.seen),
         length=said.length,
         first_id=sample.first_id if sample else None,
         newest_entry_bytes=size // length if size and length else None,

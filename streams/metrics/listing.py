@@ -10,7 +10,7 @@ from typing import Any
 from django.core.paginator import Page, Paginator
 
 from streams.engine.nameless import NamelessFound
-from streams.metrics.glance import WORST, Glance, known_streams, limited_streams, present, read_glances, seen_lately
+from streams.metrics.glance import WORST, Glance, known_streams, limited_streams, present, read_glances
 from streams.metrics.summary import is_enforced, nameless_streams, read_enforcement, read_producers, rows_of
 from streams.metrics.unmanaged import Unmanaged, unmanaged_streams
 from streams.metrics.values import Producers, StreamRow
@@ -62,17 +62,17 @@ def list_streams(*, words: str = "", state: str = "", sort: str = "name", page: 
     """`words`: in the name; `state`: one of WORST, or any. Raises store.StoreUnavailable."""
     client, (rules, ids) = data_redis(), load_rules_and_ids()
     enforced = is_enforced(totals := read_enforcement(), now)
-    limited, unmanaged = limited_streams(known_streams(rules), rules=rules)
+    limited, unmanaged = limited_streams(known_streams(rules, now=now), rules=rules)
     key, descending, judged = SORTS[sort]
     asked = [pair for pair in limited if words.lower() in pair[0].name.lower()]
     if sort == "name" and not state:
-        found, unsampled = [one.name for one, _ in present(client, asked, now=now)], 0
+        found, unsampled = [one.name for one, _ in present(client, asked)], 0
     else:
         glances = read_glances(client, asked, ids=ids, judged=judged or bool(state), enforced=enforced, now=now)
         glances = [glance for glance in glances if state in ("", glance.condition)]
         found = [glance.stream for glance in sorted(glances, key=key, reverse=descending)]
         unsampled = sum(bool(glance.length) and getattr(glance, sort) is None for glance in glances if sort in SAMPLED)
-    loose = [one.name for one in unmanaged if seen_lately(one, now)]
+    loose = [one.name for one in unmanaged if one.seen]
     shown = Paginator(found, PER_PAGE).get_page(page)
     known = {one.name: one for one, _ in limited}
     rows = rows_of(shown, rules=rules, ids=ids, enforced=enforced, known=known, now=now)
@@ -93,6 +93,6 @@ def list_streams(*, words: str = "", state: str = "", sort: str = "name", page: 
 def glance_at_all(*, now: datetime) -> list[Glance]:
     """Every limited stream that is there, judged, by name. Raises store.StoreUnavailable."""
     rules, ids = load_rules_and_ids()
-    limited, _ = limited_streams(known_streams(rules), rules=rules)
+    limited, _ = limited_streams(known_streams(rules, now=now), rules=rules)
     enforced = is_enforced(read_enforcement(), now)
     return read_glances(data_redis(), limited, ids=ids, judged=True, enforced=enforced, now=now)

@@ -14,7 +14,7 @@ from streams import store
 from streams.engine.abandoned import AbandonedGroup
 from streams.engine.nameless import NamelessFound
 from streams.engine.state import StreamState
-from streams.metrics.glance import WORST, Glance, known_streams, limited_streams, read_glances, seen_lately
+from streams.metrics.glance import WORST, Glance, known_streams, limited_streams, read_glances
 from streams.metrics.summary import is_enforced, nameless_streams, read_enforcement, read_producers, rows_of
 from streams.metrics.values import Producers, StreamRow
 from streams.services import load_rules_and_ids
@@ -22,6 +22,7 @@ from streams.services.groups import abandoned_groups
 from streams.services.newest import bytes_of_all
 from streams.store import RedisMemory
 from tradeul_ops.connections import data_redis
+from tradeul_ops.sparklines import Spot
 
 SHOWN = 12
 ASKED_AFTER = 50  # streams with a group that seems abandoned; those beyond come when these are cured
@@ -38,7 +39,7 @@ class StreamsOverview(Producers):
     glances: tuple[Glance, ...]
     rows: tuple[StreamRow, ...]
     abandoned: tuple[AbandonedGroup, ...]
-    hour: tuple[tuple[datetime, float | None], ...]
+    hour: tuple[Spot, ...]
     unmanaged: tuple[str, ...]
     nameless: NamelessFound
     trimmed_entries: int
@@ -54,7 +55,7 @@ def streams_overview(*, now: datetime) -> StreamsOverview:
     """In six round trips to Redis and eight queries at most. Raises store.StoreError when Redis is away."""
     client, totals, (rules, ids) = data_redis(), read_enforcement(), load_rules_and_ids()
     enforced = is_enforced(totals, now)
-    limited, unmanaged = limited_streams(known_streams(rules), rules=rules)
+    limited, unmanaged = limited_streams(known_streams(rules, now=now), rules=rules)
     glances = read_glances(client, limited, ids=ids, judged=True, near=True, enforced=enforced, now=now)
     shown = [glance.stream for glance in _shown(glances)]
     known = {one.name: one for one, _ in limited}
@@ -65,7 +66,7 @@ def streams_overview(*, now: datetime) -> StreamsOverview:
         rows=tuple(rows[name] for name in shown if name in rows),
         abandoned=_abandoned(client, glances, now),
         hour=bytes_of_all(now=now),
-        unmanaged=tuple(one.name for one in unmanaged if seen_lately(one, now)),
+        unmanaged=tuple(one.name for one in unmanaged if one.seen),
         nameless=nameless_streams(totals, now),
         **read_producers(client),
         trimmed_entries=totals.trimmed,

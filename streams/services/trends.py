@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from django.contrib.admin.models import LogEntry
 from django.contrib.contenttypes.models import ContentType
@@ -22,6 +22,7 @@ from streams.services.groups import abandoned_groups
 from streams.services.rules import load_rules
 from streams.services.samples import recent_samples, samples_between
 from streams.store import StreamError
+from tradeul_ops.sparklines import Spot
 
 CHANGES_DRAWN = 50
 
@@ -34,12 +35,11 @@ class Course:
     trend: StreamTrend = NOTHING_KNOWN
     abandoned: tuple[AbandonedGroup, ...] = ()
 
-    gap = 3 * timedelta(seconds=MINUTE)
+    gap = 3 * MINUTE  # seconds
 
     @property
-    def points(self) -> tuple[tuple[datetime, float], ...]:
-        times = (datetime.fromtimestamp(at, tz=UTC) for at in self.series.times)
-        return tuple(zip(times, self.series.lengths, strict=True))
+    def points(self) -> tuple[Spot, ...]:
+        return tuple(zip(self.series.times, self.series.lengths, strict=True))
 
 
 UNSEEN = Course()

@@ -54,7 +54,7 @@ def test_the_hour_of_all_is_their_sum_and_unknown_where_one_is(django_assert_num
     with django_assert_num_queries(1):
         points = bytes_of_all(now=NOW)
     assert [size for _, size in points] == [11, None, 33]
-    assert points[0][0] == NOW - timedelta(minutes=3)
+    assert points[0][0] == (NOW - timedelta(minutes=3)).timestamp()
 
 
 def test_a_group_that_missed_entries_is_read_as_one_that_did_not() -> None:

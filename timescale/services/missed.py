@@ -37,7 +37,8 @@ def plan_missed(
     if seen.edition is not Edition.COMMUNITY:
         return Late()
     wishes = wishes or read_wishes()
-    views = {wanted.view: wanted for wanted in wishes[1] if (view := seen.views.get(wanted.view)) and view.continuous}
+    continuous = {name for name, view in seen.views.items() if view.continuous}
+    views = {wanted.view: wanted for wanted in wishes[1] if wanted.view in continuous}
     if not views:
         return Late()
     before = {view: now - wanted.start_offset for view, wanted in views.items()}

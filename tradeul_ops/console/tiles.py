@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from typing import Any
 
 from snapshots.metrics import SnapshotsSummary
@@ -16,10 +16,10 @@ from snapshots.services.newest import BUILT
 from streams.metrics import StreamsOverview
 from timescale.models import TableSample
 from timescale.services import DATABASE
-from tradeul_ops.charts import Point
 from tradeul_ops.connections import broker_redis
 from tradeul_ops.console.overview import Overview
 from tradeul_ops.console.panels import read
+from tradeul_ops.sparklines import Spot
 
 HOUR = timedelta(hours=1)
 MEMORY_KEY = "tradeul:redis:used"  # a list in the broker: “seconds bytes”, the newest first
@@ -64,10 +64,10 @@ class Totals:
 class Tiles:
     """Points are an hour's, from old to new; empty: none are known. `snapshots`: policy id → bytes a delta."""
 
-    memory: tuple[Point, ...]
-    streams: tuple[Point, ...]
-    snapshots: dict[int, tuple[Point, ...]]
-    database: tuple[Point, ...]
+    memory: tuple[Spot, ...]
+    streams: tuple[Spot, ...]
+    snapshots: dict[int, tuple[Spot, ...]]
+    database: tuple[Spot, ...]
     split: tuple[Part, ...]
     totals: Totals | None
 
@@ -130,21 +130,19 @@ def split_of(streams: StreamsOverview, snapshots: SnapshotsSummary | None) -> tu
     return tuple(found)
 
 
-def _memory(*, now: datetime) -> tuple[Point, ...]:
+def _memory(*, now: datetime) -> tuple[Spot, ...]:
     said: Any = broker_redis().lrange(MEMORY_KEY, 0, MEMORY_KEPT - 1)
-    points = []
-    for line in reversed(said):
-        at, used = line.split()
-        points.append((datetime.fromtimestamp(float(at), tz=UTC), float(used)))
-    return tuple((at, used) for at, used in points if at >= now - HOUR)
+    since = (now - HOUR).timestamp()
+    points = (tuple(map(float, line.split())) for line in reversed(said))
+    return tuple((at, used) for at, used in points if at >= since)
 
 
-def _past(*, now: datetime) -> tuple[dict[int, tuple[Point, ...]], tuple[Point, ...]]:
-    builds: dict[int, list[Point]] = defaultdict(list)
+def _past(*, now: datetime) -> tuple[dict[int, tuple[Spot, ...]], tuple[Spot, ...]]:
+    builds: dict[int, list[Spot]] = defaultdict(list)
     newest = SnapshotBuild.objects.filter(kind="delta", outcome__in=BUILT, stored_bytes__isnull=False).order_by("-id")
     for policy, at, size in newest.values_list("policy", "started_at", "stored_bytes")[:MOST_BUILDS]:
         if at >= now - HOUR:
-            builds[policy].append((at, float(size)))
+            builds[policy].append((at.timestamp(), float(size)))
     samples = TableSample.objects.filter(relation=DATABASE, taken_at__gte=now - HOUR).order_by("taken_at")
-    database = tuple((at, size) for at, size in samples.values_list("taken_at", "bytes"))
+    database = tuple((at.timestamp(), size) for at, size in samples.values_list("taken_at", "bytes"))
     return {policy: tuple(reversed(points)) for policy, points in builds.items()}, database

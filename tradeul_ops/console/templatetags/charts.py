@@ -11,7 +11,7 @@ from django.utils import timezone
 from django.utils.html import format_html
 from django.utils.translation import gettext, gettext_lazy
 
-from tradeul_ops import charts, market_sessions
+from tradeul_ops import charts, market_sessions, sparklines
 from tradeul_ops.console.templatetags.figures import UNKNOWN, bytes_, count, span
 from tradeul_ops.console.zones import spell_offset
 
@@ -25,15 +25,15 @@ WIDE, NARROW = (960, 280), (360, 240)
 
 @register.simple_tag
 def sparkline(
-    points: Sequence[charts.Point] | None,
+    points: Sequence[sparklines.Spot] | None,
     limit: float | None = None,
     *,
     unit: str = "entries",
-    gap: timedelta | None = None,
+    gap: float | None = None,
     over: str = "",
 ) -> str:
     """96 × 20: its lowest and highest in words, the last point marked, the limit as a faint line where it is near."""
-    drawn = charts.sparkline(points or (), limit=limit, gap=gap)
+    drawn = sparklines.sparkline(points or (), limit=limit, gap=gap)
     word, over = WORDS[unit], over or gettext("the last hour")
     title = gettext("No samples in {over} yet").format(over=over)
     if drawn.lowest is not None and drawn.highest is not None:
@@ -42,19 +42,19 @@ def sparkline(
         )
     if drawn.last is None:
         return format_html('<span title="{}">–</span>', title)
-    size, (x, y) = (drawn.width, drawn.height), drawn.last
+    x, y = drawn.last
+    # One with every part: each part of its own would be as much work as all of this.
     return format_html(
-        '<svg class="spark" viewBox="0 0 {} {}" width="{}" height="{}" role="img" aria-label="{}"><title>{}</title>{}{}'
-        '<circle class="last" cx="{}" cy="{}" r="2"/></svg>',
-        *map(str, (*size, *size)),
-        title,
-        title,
-        ""
-        if drawn.limit is None
-        else format_html('<path class="limit" d="M0 {}H{}"/>', str(drawn.limit), str(size[0])),
-        format_html('<path class="line" d="{}"/>', drawn.path) if drawn.path else "",
-        str(x),
-        str(y),
+        '<svg class="spark" viewBox="0 0 {w} {h}" width="{w}" height="{h}" role="img" aria-label="{title}">'
+        '<title>{title}</title><path class="limit" d="{limit}"/><path class="line" d="{path}"/>'
+        '<circle class="last" cx="{x}" cy="{y}" r="2"/></svg>',
+        w=str(drawn.width),
+        h=str(drawn.height),
+        title=title,
+        limit="" if drawn.limit is None else f"M0 {drawn.limit}H{drawn.width}",
+        path=drawn.path,
+        x=str(x),
+        y=str(y),
     )
 
 
