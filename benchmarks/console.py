@@ -2,8 +2,8 @@
 
     python benchmarks/console.py [overview] [list] [--bin DIRECTORY]
 
-The overview: 500 streams with 1,000 groups, 8 producers, a hypertable of 200 chunks where --bin holds a PostgreSQL that
-offers TimescaleDB (else the bundled one, with plain tables). The list: 5,000 streams with 15,000 groups. Each page goes
+The overview: 500 streams with 1,000 groups, 8 producers, and a hypertable of 200 chunks where an installed PostgreSQL
+offers TimescaleDB, or --bin's does (else plain tables). The list: 5,000 streams with 15,000 groups. Each page goes
 through Django whole, session and template included. "CPU" is this process's, which is what a web process spends; beside
 it what Valkey and PostgreSQL spent meanwhile. Ratios are to the raw commands that read the same from the servers.
 """
@@ -32,6 +32,7 @@ from _measure import Row
 from _trims import FILL
 
 from tradeul_ops.demo.servers import PostgresServer, ValkeyServer, free_port
+from tradeul_ops.demo.timescale import installed_postgres
 
 OVERVIEW_BUDGET_MS, LIST_BUDGET_MS = 50, 500
 GROUPS = ("scanner", "gateway", "pricing")
@@ -182,16 +183,16 @@ def overview(
     client: redis.Redis, meter: Meter, browser: Any, *, streams: int = 500, producers: int = 8
 ) -> Iterator[Row]:
     from django.db import connection
+    from django.utils import timezone
 
     from streams.producer import StreamProducer
+    from streams.services.samples import take_samples
     from tradeul_ops import liveness
 
     names, chunks = fill(client, streams, groups=2), chunked(200)
     ours = [StreamProducer(client, name=f"service-{n}") for n in range(producers)]
     for one in ours:
         one.start()
-    for role in ("worker", "beat"):
-        liveness.stamp(role)  # type: ignore[arg-type]
 
     def raw() -> None:
         """What the page tells, asked for with nothing around it: states, memory, producers, sizes of the chunks."""
@@ -209,10 +210,19 @@ def overview(
                 cursor.execute("SELECT * FROM chunks_detailed_size('scan_results')")
                 cursor.fetchall()
 
+    def beaten() -> None:
+        """What beat does every few seconds: without it the last samples are soon too old to say anything of now."""
+        take_samples(now=timezone.now())
+        for role in ("worker", "beat"):
+            liveness.stamp(role)  # type: ignore[arg-type]
+
     try:
         what = f"the overview of {streams} streams, {2 * streams:,} groups, {chunks} chunks, {producers} producers"
+        beaten()
         yield meter.versus(f"{what}: what a poll gets", raw, get(browser, "/", HTMX), budget=OVERVIEW_BUDGET_MS)
+        beaten()
         yield meter.versus(f"{what}: whole page", raw, get(browser, "/", {}))
+        beaten()
         yield meter.versus("findings, as beat judges them every 15 s", raw, judged)
     finally:
         for one in ours:
@@ -258,11 +268,12 @@ def get(browser: Any, path: str, headers: dict[str, str]) -> Callable[[], None]:
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("parts", nargs="*", help="overview, list; both without")
-    parser.add_argument("--bin", type=Path, help="with initdb and postgres")
+    parser.add_argument("--bin", type=Path, help="with initdb and postgres; without, of an installed TimescaleDB")
     options = parser.parse_args()
     logging.disable(logging.WARNING)
     parts = {"overview": overview, "list": listed}
-    with tempfile.TemporaryDirectory(prefix="console-benchmark-") as folder, stack(Path(folder), options.bin) as made:
+    bin_path = options.bin or next(iter(installed_postgres()), None)
+    with tempfile.TemporaryDirectory(prefix="console-benchmark-") as folder, stack(Path(folder), bin_path) as made:
         client, meter, browser = made
         version: Any = client.info("server")
         print(f"Valkey {version.get('valkey_version')}, Python {sys.version.split()[0]}, {datetime.now(UTC):%Y-%m-%d}")
