@@ -49,7 +49,7 @@ CONTENT_SECURITY_POLICY = {
 DATABASES = {
     "default": {
         **env.database("DATABASE_URL", "postgres://tradeul@localhost:5432/tradeul"),
-        "CONN_MAX_AGE": 60,
+        "CONN_MAX_AGE": 600,  # what is broken is noticed before it is used, by the line below
         "CONN_HEALTH_CHECKS": True,
     }
 }

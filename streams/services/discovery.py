@@ -64,7 +64,7 @@ def _note_nameless(client: Any, names: set[str], *, whole: bool, now: datetime) 
     lengths = store.read_lengths(client, list(keys), sized=keys)
     met = [Nameless(quoted(key), *_length_and_bytes(lengths[key]), now.isoformat()) for key in keys]
     said = as_record(met, before=() if whole else kept)
-    Enforcement.objects.update_or_create(id=1, defaults={"nameless": said})
+    Enforcement.note(nameless=said)
 
 
 def _length_and_bytes(said: store.Length | store.StreamError) -> tuple[int | None, int | None]:

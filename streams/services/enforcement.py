@@ -49,8 +49,7 @@ def enforce_limits(now: datetime) -> int:
         rules = load_rules()
         remember(rules.exact_streams)
         trimmed = _enforce(rules, _rows(), now=now)
-        if not Enforcement.objects.filter(id=1).update(ran_at=now):
-            Enforcement.objects.create(id=1, ran_at=now)
+        Enforcement.note(ran_at=now)
         return trimmed
 
 

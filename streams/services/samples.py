@@ -101,11 +101,7 @@ def _take(now: datetime) -> int:
     taken = [_row(name, sample_of(one, previous=before.get(name), at=now), mark) for name, one in states.items()]
     with transaction.atomic():
         StreamSample.objects.bulk_create(taken)
-        if not Enforcement.objects.filter(id=1).update(sampled_to=newest):
-            first = [Enforcement(id=1, sampled_to=newest)]  # a sweep may make the row at this moment
-            Enforcement.objects.bulk_create(
-                first, update_conflicts=True, update_fields=["sampled_to"], unique_fields=["id"]
-            )
+        Enforcement.note(sampled_to=newest)
         record_cuts(cuts, states, since=last_tick or now, now=now)
     return len(taken)
 

@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-import threading
 from collections import Counter
-from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
 import redis as redis_library
-from django.db import connection, transaction
+from django.db import connection
 from django.test.utils import CaptureQueriesContext
 
 from streams.engine.samples import FINE, KEPT_FOR, MINUTE, TEN_MINUTES, TICK, mark_of
-from streams.models import Enforcement, StreamLimit, StreamSample
+from streams.models import StreamLimit, StreamSample
 from streams.services import samples
 from tests.streams.factories import fill, make_group, make_row, make_sample
 from tradeul_ops.connections import data_redis
@@ -93,43 +91,6 @@ def test_a_tick_that_comes_twice_is_taken_once(redis: redis_library.Redis) -> No
     make_row("orders")
     assert [samples.take_samples(now=NOW) for _ in range(2)] == [1, 0]
     assert samples.take_samples(now=NOW - TICK) == 0  # a clock that was set back waits until it is there again
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_first_tick_beside_a_first_sweep_is_no_error(
-    redis: redis_library.Redis, wait_until: Callable[..., None]
-) -> None:
-    """Both make the one row of totals: the tick meets a row that is there and can't be seen yet."""
-    made = threading.Event()
-
-    def tick_waits() -> bool:
-        with connection.cursor() as cursor:
-            cursor.execute(
-                "SELECT count(*) FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
-            )
-            return bool(cursor.fetchone()[0])
-
-    def sweep() -> None:
-        try:
-            with transaction.atomic():
-                Enforcement.objects.create(id=1, ran_at=NOW)
-                made.set()
-                wait_until(tick_waits, "the tick to wait for the row")
-        finally:
-            connection.close()
-
-    fill(redis, "orders", 20)
-    make_row("orders")
-    Enforcement.objects.all().delete()
-    other = threading.Thread(target=sweep)
-    other.start()
-    try:
-        assert made.wait(10)
-        assert samples.take_samples(now=NOW) == 1
-    finally:
-        other.join()
-    totals = Enforcement.objects.get()
-    assert totals.ran_at == NOW, "what the sweep wrote stays"
 
 
 def test_thinning_leaves_fine_hours_minutes_and_ten_minutes(db: None) -> None:
