@@ -68,10 +68,10 @@ class Enforcement(models.Model):
     def __str__(self) -> str:
         return f"enforced at {self.ran_at}"
 
-    @classmethod
-    def note(cls, **said: Any) -> None:
+    @staticmethod
+    def note(**said: Any) -> None:
         """Into the one row, which it makes where there is none; also where another task does so at this moment."""
-        if not cls.objects.filter(id=1).update(**said):
-            cls.objects.bulk_create(
-                [cls(id=1, **said)], update_conflicts=True, update_fields=list(said), unique_fields=["id"]
+        if not Enforcement.objects.filter(id=1).update(**said):
+            Enforcement.objects.bulk_create(
+                [Enforcement(id=1, **said)], update_conflicts=True, update_fields=list(said), unique_fields=["id"]
             )
