@@ -114,7 +114,8 @@ def nameless_sentence(found: NamelessFound) -> str:
     more = f" and {len(found) - len(shown):,} more" if len(found) > len(shown) else ""
     which = "1 stream has" if len(found) == 1 else f"{len(found):,} streams have"
     named = ", ".join(f"{one.key} ({count(one.length)} entries)" for one in shown)
-    return f"{which} a key that no limit can name, and grow unless somebody trims by hand: {named}{more}."
+    grow = "grows" if len(found) == 1 else "grow"
+    return f"{which} a key that no limit can name, and {grow} unless somebody trims by hand: {named}{more}."
 
 
 def row_fields(row: StreamRow) -> dict[str, Any]:

@@ -10,23 +10,10 @@ from typing import Any
 
 from django.db import connection
 
+from streams import store
 from streams.engine.samples import FRESH_WITHIN, KEPT_FOR, MINUTE, GroupSample, unpack_groups
 from streams.engine.trend import GROWTH_WINDOW
 from tradeul_ops.sparklines import Spot
-
-# A tick's samples share their time, and have the mark of how coarse a history they are part of.
-_NEWEST = """
-    SELECT stream, length, bytes, first_id, groups::text FROM streams_streamsample
-    WHERE mark = ANY(%(marks)s) AND at >= %(since)s AND at = (
-        SELECT max(newest) FROM (
-            SELECT (SELECT max(at) FROM streams_streamsample WHERE mark = m.mark AND at <= %(now)s) AS newest
-            FROM unnest(%(marks)s::smallint[]) AS m (mark)) AS marks)
-"""
-_HOUR = """
-    SELECT extract(epoch FROM at)::float8, CASE WHEN bool_and(bytes IS NOT NULL) THEN sum(bytes) END
-    FROM streams_streamsample
-    WHERE mark = ANY(%(marks)s) AND at >= %(since)s AND at <= %(now)s GROUP BY at ORDER BY at
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,9 +43,7 @@ class NewestSample:
 
 def newest_samples(*, now: datetime) -> dict[str, NewestSample]:
     """By stream; empty where the last tick is so old that it says nothing of now."""
-    with connection.cursor() as cursor:
-        cursor.execute(_NEWEST, {"marks": list(KEPT_FOR), "since": now - FRESH_WITHIN, "now": now})
-        rows = cursor.fetchall()
+    rows = store.read_newest_samples(connection, list(KEPT_FOR), since=now - FRESH_WITHIN, now=now)
     packed = json.loads(f"[{','.join([groups for *_, groups in rows])}]")  # in one call: one for each cost twice that
     return {
         stream: NewestSample(length, size, first_id, groups)
@@ -69,6 +54,5 @@ def newest_samples(*, now: datetime) -> dict[str, NewestSample]:
 def bytes_of_all(*, now: datetime) -> tuple[Spot, ...]:
     """A point a minute of the last hour; a moment at which one stream's size is unknown is unknown."""
     marks = [mark for mark in KEPT_FOR if mark >= MINUTE]
-    with connection.cursor() as cursor:
-        cursor.execute(_HOUR, {"marks": marks, "since": now - GROWTH_WINDOW, "now": now})
-        return tuple((at, None if size is None else float(size)) for at, size in cursor.fetchall())
+    rows = store.read_bytes_of_all(connection, marks, since=now - GROWTH_WINDOW, now=now)
+    return tuple((at, None if size is None else float(size)) for at, size in rows)

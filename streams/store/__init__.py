@@ -22,7 +22,9 @@ from streams.store.rows import Move, begin_trims, move_due, read_trims, record_t
 from streams.store.samples import (
     delete_finest_samples,
     delete_samples,
+    read_bytes_of_all,
     read_last_tick,
+    read_newest_samples,
     read_recent_samples,
     read_samples_near,
 )
@@ -50,6 +52,7 @@ __all__ = [
     "move_due",
     "publish_limits",
     "read_bytes",
+    "read_bytes_of_all",
     "read_clock",
     "read_cut",
     "read_entries",
@@ -59,6 +62,7 @@ __all__ = [
     "read_last_tick",
     "read_lengths",
     "read_memory",
+    "read_newest_samples",
     "read_oldest_pending",
     "read_producers",
     "read_published",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -42,6 +42,19 @@ _NEAR = """
         SELECT at, length, bytes FROM streams_streamsample
         WHERE stream = asked.stream AND at > asked.after AND at <= asked.until ORDER BY at DESC LIMIT 1) AS found
 """
+# A tick's samples share their time.
+_NEWEST = """
+    SELECT stream, length, bytes, first_id, groups::text FROM streams_streamsample
+    WHERE mark = ANY(%(marks)s) AND at >= %(since)s AND at = (
+        SELECT max(newest) FROM (
+            SELECT (SELECT max(at) FROM streams_streamsample WHERE mark = m.mark AND at <= %(now)s) AS newest
+            FROM unnest(%(marks)s::smallint[]) AS m (mark)) AS marks)
+"""
+_HOUR = """
+    SELECT extract(epoch FROM at)::float8, CASE WHEN bool_and(bytes IS NOT NULL) THEN sum(bytes) END
+    FROM streams_streamsample
+    WHERE mark = ANY(%(marks)s) AND at >= %(since)s AND at <= %(now)s GROUP BY at ORDER BY at
+"""
 
 
 def delete_samples(connection: Connection, *, mark: int, before: datetime, most: int) -> int:
@@ -64,6 +77,20 @@ def read_recent_samples(
     return _rows(connection, _RECENT, (recent, streams, hour, fine, fine, now))
 
 
+def read_newest_samples(
+    connection: Connection, marks: Sequence[int], *, since: datetime, now: datetime
+) -> list[tuple[Any, ...]]:
+    """(stream, length, bytes, first id, groups as JSON) of each at the last tick, if that was after `since`."""
+    return _rows(connection, _NEWEST, {"marks": marks, "since": since, "now": now})
+
+
+def read_bytes_of_all(
+    connection: Connection, marks: Sequence[int], *, since: datetime, now: datetime
+) -> list[tuple[Any, ...]]:
+    """(at, in seconds since 1970, bytes of all streams, None where one of them is unknown) of each tick."""
+    return _rows(connection, _HOUR, {"marks": marks, "since": since, "now": now})
+
+
 def read_last_tick(connection: Connection, marks: Sequence[int]) -> datetime | None:
     found: datetime | None = _rows(connection, _LAST_TICK, (marks,))[0][0]
     return found
@@ -76,7 +103,7 @@ def read_samples_near(
     return _rows(connection, _NEAR, (list(range(len(streams))), streams, after, until))
 
 
-def _rows(connection: Connection, statement: str, values: Sequence[Any]) -> list[tuple[Any, ...]]:
+def _rows(connection: Connection, statement: str, values: Sequence[Any] | Mapping[str, Any]) -> list[tuple[Any, ...]]:
     with connection.cursor() as cursor:
         cursor.execute(statement, values)
         return list(cursor.fetchall())

@@ -38,7 +38,8 @@ def trim(request: HttpRequest, name: str) -> HttpResponse:
             return redirect("streams:stream", name)
         context["preview"] = preview_trim(name, now=timezone.now())
     except TrimRefused as error:
-        context |= {"preview": error.preview, "refused": True}
+        asked_before = AcceptedLoss(request.POST).number > 0
+        context |= {"preview": error.preview, "refused": True, "asked_before": asked_before}
     except UnknownStreams as error:
         raise Http404(str(error)) from error
     except StoreError as error:

@@ -140,7 +140,8 @@ def save(form: LimitForm, request: HttpRequest) -> tuple[bool, ChangePreview | N
 def agreed(request: HttpRequest, preview: ChangePreview | None) -> dict[str, Any]:
     """Whether the box stays ticked: as long as what was agreed to covers what is shown now."""
     number = AcceptedLoss(request.POST).number
-    return {"agreed": preview is not None and preview.needs_consent and preview.allowed_by(number)}
+    covered = preview is not None and preview.needs_consent and preview.allowed_by(number)
+    return {"agreed": covered, "asked_before": number > 0}
 
 
 def _unchanged(found: StreamLimit) -> StreamLimit:

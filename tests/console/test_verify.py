@@ -18,9 +18,10 @@ from django.test.utils import CaptureQueriesContext
 from django.utils import timezone
 
 from snapshots.models import SnapshotBuild, SnapshotPolicy
+from streams import services
 from streams.engine.producers import PRODUCERS_KEY, ProducerSeen, to_wire
 from streams.models import StreamLimit
-from tests.streams.factories import fill, make_row
+from tests.streams.factories import fill, make_group, make_row
 from timescale.models import HypertablePolicy
 from tradeul_ops.console.verify import Check, Report, verify
 from tradeul_ops.demo.servers import free_port
@@ -63,6 +64,20 @@ def test_a_stream_is_compared_with_its_limit_and_its_command_proves_it(redis: re
     assert words[0] == "redis-cli" and redis_library.Redis.from_url(words[2]).execute_command(*words[3:]) == 900
     fill(redis, "orders of today", range(901, 4000))
     assert _check("orders of today").state == "fails"
+
+
+def test_a_stream_whose_group_just_lost_entries_does_not_hold(redis: redis_library.Redis, db: None) -> None:
+    """Its length alone would: right after a cut it is no longer than its ceiling."""
+    StreamLimit.objects.all().delete()
+    make_row("orders", 1000)
+    fill(redis, "orders", 4000)
+    make_group(redis, "orders", "pricing")
+    services.enforce_limits(timezone.now())
+    redis.xtrim("orders", maxlen=2500, approximate=False)
+    redis.xgroup_setid("orders", "pricing", "$")
+    check = _check("orders")
+    assert check.state == "fails"
+    assert check.found.endswith("; the last that went took 1,000 that a group may have needed"), check.found
 
 
 def test_no_command_has_a_password(redis: redis_library.Redis, db: None, settings) -> None:

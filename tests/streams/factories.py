@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import redis as redis_library
@@ -13,6 +13,12 @@ from streams.engine.patterns import escape
 from streams.engine.rules import BOUNDS, Rule
 from streams.engine.samples import FINE
 from streams.models import Stream, StreamLimit, StreamSample
+
+NOW = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
+
+
+def later(seconds: float) -> datetime:
+    return NOW + timedelta(seconds=seconds)
 
 
 def make_limit(stream: str = "orders", maxlen: int = 1000, **changes: Any) -> Limit:

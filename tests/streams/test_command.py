@@ -17,20 +17,14 @@ from django.utils import timezone
 
 from streams import services
 from streams.management.commands import streams as command
-from streams.models import Stream, StreamLimit
+from streams.models import Stream
 from tests.streams.command_line import enforced_now, refused, run, state_of
 from tests.streams.factories import fill, make_group, make_row
 from tradeul_ops.demo.servers import free_port
 
 Redis = redis_library.Redis
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def no_limits(db: None) -> None:
-    """Without the migration's five."""
-    StreamLimit.objects.all().delete()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
 
 
 def test_list_is_a_table_and_all_within_is_exit_code_0(redis: Redis) -> None:

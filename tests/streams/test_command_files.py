@@ -19,13 +19,7 @@ from tests.streams.factories import fill, make_group, make_row
 
 Redis = redis_library.Redis
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def no_limits(db: None) -> None:
-    """Without the migration's five."""
-    StreamLimit.objects.all().delete()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
 
 
 def test_export_and_import_round_trip(

@@ -11,7 +11,7 @@ import redis as redis_library
 
 from streams import store
 from streams.engine.trimming import Trimming
-from streams.models import Stream, StreamLimit, TrimRun
+from streams.models import Stream, TrimRun
 from streams.services import on_demand
 from tests.streams.command_line import refused, run, state_of
 from tests.streams.factories import fill, make_group, make_row
@@ -19,13 +19,7 @@ from tradeul_ops.runs import Outcome
 
 Redis = redis_library.Redis
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def no_limits(db: None) -> None:
-    """Without the migration's five."""
-    StreamLimit.objects.all().delete()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
 
 
 def test_trim_enforces_now_and_prints_what_was_recorded(redis: Redis) -> None:

@@ -21,12 +21,7 @@ from tradeul_ops.demo.servers import free_port
 Redis = redis_library.Redis
 NOW = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def no_limits(db: None) -> None:
-    StreamLimit.objects.all().delete()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
 
 
 @pytest.fixture
@@ -129,3 +124,30 @@ def test_admin_switches_on_nothing_that_loses(unread: StreamLimit, admin_client:
     assert "Group pricing loses 900 unread entries" in answer.content.decode()
     unread.refresh_from_db()
     assert not unread.enabled
+
+
+# --- the limit's page ------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("accepted", "said"),
+    [("", "Not saved: first say whether this may be lost."), ("899", "Not saved: the loss grew meanwhile.")],
+)
+def test_a_refusal_says_whether_the_loss_grew_since_it_was_agreed_to(
+    unread: StreamLimit, admin_client: Client, accepted: str, said: str
+) -> None:
+    page = {
+        "pattern": "orders",
+        "priority": 0,
+        "maxlen": "100",
+        "trim_threshold": "1200",
+        "trim_interval": "30",
+        "hard_maxlen": "3000",
+        "enabled": "on",
+        "approximate": "on",
+    }
+    answer = admin_client.post(reverse("streams:limit", args=[unread.pk]), page | {"accepted_loss": accepted})
+    assert answer.status_code == 422
+    assert said in answer.content.decode()
+    unread.refresh_from_db()
+    assert unread.maxlen == 1000

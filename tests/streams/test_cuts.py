@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -22,14 +21,9 @@ from streams.engine.trimming import GroupLost
 from streams.models import Enforcement, Stream, StreamLimit, TrimRun
 from streams.producer import StreamProducer
 from streams.services.samples import take_samples
-from tests.streams.factories import fill, make_group, make_limit, make_row, rule_of
+from tests.streams.factories import NOW, fill, later, make_group, make_limit, make_row, rule_of
 
 Redis = redis_library.Redis
-NOW = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
-
-
-def later(seconds: float) -> datetime:
-    return NOW + timedelta(seconds=seconds)
 
 
 @pytest.fixture

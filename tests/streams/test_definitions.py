@@ -52,12 +52,6 @@ READABLE: dict[str, Any] = {
 }
 
 
-@pytest.fixture
-def no_limits(db: None) -> None:
-    """Without the migration's five."""
-    StreamLimit.objects.all().delete()
-
-
 def document(*limits: Any, **changes: Any) -> bytes:
     return json.dumps({"version": 1, "exported_at": "x", "limits": limits, **changes}).encode()
 

@@ -12,17 +12,14 @@ from streams.engine.state import GroupState, StreamState
 from streams.engine.suggest import round_up, suggest_limit
 from streams.engine.wire import KNOWN_KEY
 from streams.metrics import streams_summary
-from streams.models import Stream, StreamLimit
+from streams.models import Stream
 from streams.services import discovery
 from tests.streams.factories import fill, make_row
 
 Redis = redis_library.Redis
 NOW = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
 
-
-@pytest.fixture(autouse=True)
-def no_limits(db: None) -> None:
-    StreamLimit.objects.all().delete()
+pytestmark = pytest.mark.usefixtures("no_limits")
 
 
 def test_streams_are_found_and_other_keys_are_not(redis: Redis) -> None:

@@ -8,7 +8,7 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -24,24 +24,13 @@ from streams.engine.wire import LIMITS_KEY, to_wire
 from streams.models import Stream, StreamLimit, TrimRun
 from streams.services.definitions import compare_definitions, import_definitions
 from streams.services.publishing import publish_or_warn
-from tests.streams.factories import fill, make_row, make_rule
+from tests.streams.factories import NOW, fill, later, make_row, make_rule
 from tradeul_ops.demo.servers import free_port
 
 Redis = redis_library.Redis
 Commit = Callable[..., Any]
-NOW = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def no_limits(db: None) -> None:
-    """The migration's five would be published and trimmed too."""
-    StreamLimit.objects.all().delete()
-
-
-def later(seconds: float) -> datetime:
-    return NOW + timedelta(seconds=seconds)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
 
 
 def test_an_import_of_many_limits_tells_producers_once(

@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import threading
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
 from typing import Any
 
 import pytest
@@ -14,26 +13,15 @@ from django.db import OperationalError, connection
 
 from streams import services, store, tasks
 from streams.engine.trimming import Trimming
-from streams.models import Enforcement, Stream, StreamLimit, TrimRun
-from tests.streams.factories import fill, make_group, make_row
+from streams.models import Enforcement, Stream, TrimRun
+from tests.streams.factories import NOW, fill, later, make_group, make_row
 from tradeul_ops.demo.servers import free_port
 from tradeul_ops.runs import Outcome
 
 Redis = redis_library.Redis
 Commit = Callable[..., Any]
-NOW = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def no_limits(db: None) -> None:
-    """The migration's five would be published and trimmed too."""
-    StreamLimit.objects.all().delete()
-
-
-def later(seconds: float) -> datetime:
-    return NOW + timedelta(seconds=seconds)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
 
 
 def test_a_sweep_cuts_what_is_due_to_maxlen_and_the_rest_past_its_threshold(redis: Redis) -> None:

@@ -22,7 +22,7 @@ from tests.streams.factories import fill, make_row
 Redis = redis_library.Redis
 urlpatterns = [path("admin/", admin.site.urls)]
 
-pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__)]
+pytestmark = [pytest.mark.django_db, pytest.mark.urls(__name__), pytest.mark.usefixtures("no_limits")]
 
 VALID = {
     "pattern": "orders",
@@ -56,11 +56,6 @@ MISTAKES = [
     ({"pattern": ":version"}, "pattern"),
     ({"pattern": "a\x00b"}, "pattern"),
 ]
-
-
-@pytest.fixture(autouse=True)
-def no_limits(db: None) -> None:
-    StreamLimit.objects.all().delete()
 
 
 @pytest.mark.parametrize(("changes", "field"), MISTAKES)

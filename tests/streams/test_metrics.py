@@ -10,7 +10,7 @@ import redis as redis_library
 
 from streams import services
 from streams.metrics import guide_metrics, streams_summary
-from streams.models import StreamLimit, TrimRun
+from streams.models import TrimRun
 from streams.producer import StreamProducer
 from streams.store import StoreUnavailable
 from tests.streams.factories import fill, make_group, make_row
@@ -19,12 +19,7 @@ from tradeul_ops.demo.servers import free_port
 Redis = redis_library.Redis
 NOW = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def no_limits(db: None) -> None:
-    StreamLimit.objects.all().delete()
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
 
 
 def test_the_summary_of_a_stream(redis: Redis) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from datetime import UTC, datetime, timedelta
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -13,26 +13,15 @@ from django.db.models import F
 
 from streams import services, store, tasks
 from streams.engine.trimming import Trimming
-from streams.models import Enforcement, StreamLimit, TrimRun
+from streams.models import Enforcement, TrimRun
 from streams.services import records, samples
-from tests.streams.factories import fill, make_group, make_row
+from tests.streams.factories import NOW, fill, later, make_group, make_row
 from tradeul_ops.runs import Outcome
 
 Redis = redis_library.Redis
 Commit = Callable[..., Any]
-NOW = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
 
-pytestmark = pytest.mark.django_db
-
-
-@pytest.fixture(autouse=True)
-def no_limits(db: None) -> None:
-    """The migration's five would be published and trimmed too."""
-    StreamLimit.objects.all().delete()
-
-
-def later(seconds: float) -> datetime:
-    return NOW + timedelta(seconds=seconds)
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
 
 
 def test_what_a_trim_did_is_recorded(redis: Redis) -> None:

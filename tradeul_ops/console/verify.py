@@ -163,7 +163,10 @@ def _stream_checks(now: datetime) -> Iterator[Check]:
         if row.protect_groups and row.hard_maxlen:
             expected += f"; to {count(row.hard_maxlen)} while a group holds it, and what comes between two trims"
         found = count(row.length) if row.condition == "within" else f"{count(row.length)}: {row.why}"
-        within = row.condition in ("within", "attention")
+        lost = row.last_trim.forced if row.last_trim else 0
+        if lost and row.protect_groups:
+            found += f"; the last that went took {count(lost)} that a group may have needed"
+        within = row.condition in ("within", "attention") and not (lost and row.protect_groups)
         state: State = "cannot tell" if row.condition == "unknown" else "holds" if within else "fails"
         yield Check(row.stream, expected, found, state, _redis("XLEN", row.stream))
     if not rows:
