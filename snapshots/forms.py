@@ -8,22 +8,16 @@ from django import forms
 
 from snapshots.models import SnapshotPolicy
 from snapshots.services import EDITABLE
+from tradeul_ops.forms import SharedForm
 
 
-class SnapshotPolicyForm(forms.ModelForm):
+class SnapshotPolicyForm(SharedForm):
     """Every field that an operator edits."""
 
     class Meta:
         model = SnapshotPolicy
         fields = EDITABLE
         widgets = {"note": forms.Textarea(attrs={"rows": 3})}
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        if self.instance.pk:
-            # What changed is what differs from what this page showed, not from what someone else has saved since.
-            for field in self.fields.values():
-                field.show_hidden_initial = True
 
     def changes(self) -> dict[str, Any]:
         """What services.update_policy is to save: the fields that were changed here, and no other."""

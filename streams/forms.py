@@ -14,11 +14,12 @@ from streams.engine.limits import BOUNDING, JUDGED, bounds_errors, with_maxlen
 from streams.engine.rules import Rule, pattern_error
 from streams.help_texts import HELP_TEXTS
 from streams.models import StreamLimit
+from tradeul_ops.forms import SharedForm
 
 MOVED = ("trim_threshold", "hard_maxlen")
 
 
-class StreamLimitForm(forms.ModelForm):
+class StreamLimitForm(SharedForm):
     """Every field that an operator edits."""
 
     class Meta:
@@ -31,11 +32,6 @@ class StreamLimitForm(forms.ModelForm):
         super().__init__(*args, **kwargs)
         if "pattern" in self.fields:  # not for who may only look, in admin
             self.fields["pattern"].strip = False  # a key may end with a space, and is another one without it
-        if self.instance.pk:
-            # What changed is what differs from what this page showed, not from what someone else has saved since:
-            # otherwise saving a note would put an old maxlen back.
-            for field in self.fields.values():
-                field.show_hidden_initial = True
 
     def clean(self) -> dict[str, Any]:
         cleaned = super().clean()
@@ -98,7 +94,7 @@ class AcceptedLoss(forms.Form):
         return (self.is_valid() and self.cleaned_data["accepted_loss"]) or 0
 
 
-class MaxlenForm(forms.ModelForm):
+class MaxlenForm(SharedForm):
     """maxlen alone, edited in its row. Where threshold or ceiling would come to lie below, they move in proportion."""
 
     class Meta:
@@ -119,6 +115,11 @@ class MaxlenForm(forms.ModelForm):
             raise forms.ValidationError(message)
         self.after = with_maxlen(self.before, maxlen=maxlen)
         return maxlen
+
+    @property
+    def shown(self) -> Any:
+        """What the page had shown for maxlen, for its template, which writes the field by hand."""
+        return self.data.get(self.add_initial_prefix("maxlen"), self.before.maxlen)
 
     def changes(self) -> dict[str, Any]:
         return {name: new for name, (_, new) in self._moves().items()}

@@ -12,9 +12,10 @@ from timescale import services
 from timescale.engine.loss import DropPreview
 from timescale.models import AggregatePolicy, HypertablePolicy
 from timescale.store.errors import TimescaleError
+from tradeul_ops.forms import SharedForm
 
 
-class PolicyForm(forms.ModelForm):
+class PolicyForm(SharedForm):
     """`in_force`: the values that the database has instead of the row's. They are what is shown, and kept."""
 
     def __init__(self, *args: Any, in_force: dict[str, Any] | None = None, **kwargs: Any) -> None:
@@ -25,9 +26,7 @@ class PolicyForm(forms.ModelForm):
             if name in self._meta.fields and value != getattr(row, name, None)
         }
         super().__init__(*args, initial={**shown, **(kwargs.pop("initial", None) or {})}, **kwargs)
-        # What changed is what differs from what this page showed, not from what someone else has saved since.
         for name, field in self.fields.items():
-            field.show_hidden_initial = True
             if name in shown:
                 field.help_text = gettext(
                     "The database has another value than the policy's, and this is it. {help_text}"

@@ -12,7 +12,8 @@ from django.utils import timezone
 
 from streams import services
 from streams.models import StreamLimit
-from tests.streams.factories import fill, make_row
+from streams.producer import StreamProducer
+from tests.streams.factories import fill, make_group, make_row
 
 pytestmark = pytest.mark.browser
 
@@ -55,6 +56,57 @@ def test_a_change_is_taken_back(page, raw: StreamLimit, settings) -> None:
     page.wait_for_selector(".message")
     raw.refresh_from_db()
     assert raw.maxlen == 1000
+
+
+def test_what_someone_else_saved_meanwhile_is_shown_beside_mine(page, raw: StreamLimit) -> None:
+    page.goto("/")
+    page.click(f"#stream-{raw.pk} a.value")
+    page.wait_for_selector(f"#maxlen-{raw.pk}:focus")
+    StreamLimit.objects.update(maxlen=960)
+    page.fill(f"#maxlen-{raw.pk}", "950")
+    page.keyboard.press("Enter")
+    page.wait_for_selector(f"#maxlen-{raw.pk}-error:has-text('Someone saved “960” meanwhile')")
+    assert page.input_value(f"#maxlen-{raw.pk}") == "950"
+    page.click(f"#stream-{raw.pk} button.primary")
+    page.wait_for_selector(f"#stream-{raw.pk} .saved:has-text('maxlen 960 → 950.')")
+    raw.refresh_from_db()
+    assert raw.maxlen == 950
+
+
+def test_a_producer_obeys_what_was_saved_in_the_browser(
+    page, raw: StreamLimit, redis: redis_library.Redis, wait_until
+) -> None:
+    before = services.publish_limits()
+    with StreamProducer(redis, name="ingest") as producer:
+        wait_until(lambda: producer.version == before, "the producer has the limit")
+        page.goto("/")
+        page.click(f"#stream-{raw.pk} a.value")
+        page.fill(f"#maxlen-{raw.pk}", "200")
+        page.keyboard.press("Enter")
+        page.wait_for_selector(f"#stream-{raw.pk} .saved:has-text('maxlen 1,000 → 200')")
+        wait_until(lambda: producer.version == before + 1, "the producer has the new one")
+        for number in range(100):
+            producer.xadd("snapshots:raw", {"n": number})
+        assert redis.xlen("snapshots:raw") < 500
+
+
+def test_a_stream_is_trimmed_after_a_look_while_another_page_polls(
+    chromium, page, raw: StreamLimit, redis: redis_library.Redis
+) -> None:
+    StreamLimit.objects.update(maxlen=100, trim_threshold=100, hard_maxlen=100)
+    make_group(redis, "snapshots:raw", "pricing")  # which has read none of them
+    overview = page.context.new_page()
+    overview.goto("/")
+    overview.select_option("#refresh", "1")
+    page.goto("/streams/trim/snapshots:raw")
+    page.click("button.primary")
+    page.wait_for_selector(".error:has-text('first say whether this may be lost')")
+    assert redis.xlen("snapshots:raw") == 900
+    page.check("[name=accepted_loss]")
+    page.click("button.primary")
+    page.wait_for_selector(".message:has-text('Trimmed')")
+    assert redis.xlen("snapshots:raw") < 300
+    overview.wait_for_selector(f"#stream-{raw.pk} td.number:text-is('{redis.xlen('snapshots:raw')}')", timeout=5000)
 
 
 @pytest.fixture

@@ -93,6 +93,47 @@ def test_saving_one_field_of_an_old_page_does_not_put_the_others_back() -> None:
     assert form.changes() == {"note": "new"}
 
 
+@pytest.mark.parametrize(
+    ("field", "saved", "spelled", "mine"),
+    [("maxlen", 1100, "“1100”", "950"), ("trim_interval", timedelta(seconds=45), "“00:00:45”", "60")],
+)
+def test_a_field_that_two_people_changed_is_refused_once_with_both_values(
+    field: str, saved: Any, spelled: str, mine: str
+) -> None:
+    page = initials(StreamLimitForm(instance=make_row()))
+    StreamLimit.objects.update(**{field: saved})  # by somebody else, while the page is open
+    form = StreamLimitForm({**VALID, field: mine} | page, instance=StreamLimit.objects.get())
+    assert not form.is_valid()
+    assert form.errors.keys() == {field}
+    assert f"Someone saved {spelled} meanwhile" in form.errors[field][0]
+    # What the page carries now is what was saved: the same button, pressed again, is an answer to that.
+    again = StreamLimitForm({**VALID, field: mine} | initials_of_page(form), instance=StreamLimit.objects.get())
+    assert again.is_valid(), again.errors
+    assert again.changes().keys() == {field}
+
+
+def test_two_people_who_saved_the_same_need_not_be_asked() -> None:
+    page = initials(StreamLimitForm(instance=make_row()))
+    StreamLimit.objects.update(maxlen=950)
+    form = StreamLimitForm({**VALID, "maxlen": "950"} | page, instance=StreamLimit.objects.get())
+    assert form.is_valid(), form.errors
+
+
+def test_maxlen_alone_shows_both_as_well() -> None:
+    row = make_row()
+    StreamLimit.objects.update(maxlen=1100)
+    data = {"maxlen": "950", "initial-maxlen": str(row.maxlen)}
+    form = MaxlenForm(data, instance=StreamLimit.objects.get())
+    assert "Someone saved “1100” meanwhile; this page had shown “1000”" in form.errors["maxlen"][0]
+    again = MaxlenForm({"maxlen": "950", "initial-maxlen": form.shown}, instance=StreamLimit.objects.get())
+    assert again.is_valid() and again.changes()["maxlen"] == 950
+
+
+def initials_of_page(form: StreamLimitForm) -> dict[str, str]:
+    """As initials, of a form that was sent and is shown again."""
+    return {field.html_initial_name: form.data[field.html_initial_name] for field in form}
+
+
 def initials(form: StreamLimitForm) -> dict[str, str]:
     """The hidden fields that the page carries: what it showed."""
     shown = {field.html_initial_name: field.field.hidden_widget().format_value(field.value()) for field in form}

@@ -10,9 +10,13 @@ from django.contrib.admin.apps import AdminConfig
 from django.contrib.admin.exceptions import DisallowedModelAdminToField
 from django.contrib.admin.options import TO_FIELD_VAR
 from django.http import HttpRequest
+from django.utils.translation import gettext_lazy
 
 
 class Site(admin.AdminSite):
+    site_header = site_title = "tradeul ops"
+    index_title = gettext_lazy("Rows behind the pages: limits, policies, accounts")
+
     def admin_view(self, view: Any, cacheable: bool = False) -> Any:
         """Django (5.2) refuses a `_to_field` that is no field with 400, but takes an empty one for a field's name."""
 

@@ -13,12 +13,13 @@ from typing import Any
 
 SCHEMES = ("light", "dark")
 WIDTHS = {1440: 900, 390: 844}  # of the window, and its height; the picture is as long as the page
-# What a page's first link of this kind leads to: one of the things it lists.
+# What a page's first link of this kind leads to: one of the things it lists, of streams the worst.
 DETAILS = {
-    "stream": ("/streams/", "#live table a[href^='/streams/of/']"),
+    "stream": ("/streams/?sort=state", "#live table a[href^='/streams/of/']"),
     "snapshot": ("/snapshots/", "#live table a[href^='/snapshots/']"),
     "live-table": ("/snapshots/", "#live table a[href$='/live/'], #live table a[href*='live']"),
     "hypertable": ("/hypertables/", "#live table a[href^='/hypertables/']"),
+    "admin-limit": ("/admin/streams/streamlimit/", "#result_list tbody th a"),
 }
 PAGES = {
     "overview": "/",
@@ -30,8 +31,10 @@ PAGES = {
     "findings": "/findings/",
     "changes": "/changes/",
     "verify": "/verify/",
+    "runbook": "/runbook/",
     "new-limit": "/streams/limits/new",
     "explained": "/?explain=memory.used",
+    "admin-index": "/admin/",
     "admin": "/admin/streams/streamlimit/",
     "not-found": "/nothing-here/",
 }
