@@ -19,7 +19,6 @@ import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterable, Iterator
-from ctypes.util import find_library
 from datetime import timedelta
 from pathlib import Path
 from statistics import median
@@ -138,33 +137,17 @@ async def adding_by_asyncio(url: str) -> list[Row]:
     ]
 
 
-def _start(server: ValkeyServer) -> str:
-    """With jemalloc where this machine has it, as servers in production are built; returns which allocator it is.
-
-    The wheel's server has glibc's. After a gigabyte was freed in small pieces, that one keeps the first call that needs
-    a larger piece for 5 ms, whichever it is, SLOWLOG RESET too: half the stall that a trim would be blamed for.
-    """
-    library = find_library("jemalloc")
-    if library:
-        os.environ["LD_PRELOAD"] = library
-    try:
-        server.start()
-    finally:
-        os.environ.pop("LD_PRELOAD", None)
-    return f"{library} preloaded" if library else "glibc's allocator"
-
-
 def main() -> None:
     logging.disable(logging.WARNING)  # subscriptions are killed on purpose
     began, wanted = time.monotonic(), sys.argv[1:] or PARTS
     with tempfile.TemporaryDirectory() as directory:
         server = ValkeyServer(Path(directory), free_port(), options={"save": ""})
-        allocator = _start(server)
+        server.start()
         try:
             client = redis.Redis.from_url(server.url, protocol=2)
             info: Any = client.info("server")
             version = info.get("valkey_version", info["redis_version"])
-            print(f"Valkey {version}, redis-py {redis.__version__}, Python {sys.version.split()[0]}; {allocator}\n")
+            print(f"Valkey {version}, redis-py {redis.__version__}, Python {sys.version.split()[0]}\n")
             print(f"Load of {os.cpu_count()} cores at the start: {os.getloadavg()[0]:.1f}\n")
             print("| what | redis-py | this library | ratio | goal |\n|---|---|---|---|---|")
             if "adding" in wanted:
@@ -179,7 +162,7 @@ def main() -> None:
                     show(enforcing(client))
             client.flushall()
             if "trimming" in wanted:
-                show(trimming(client))
+                show(trimming(client, server))
             client.close()
         finally:
             server.stop()
