@@ -20,6 +20,17 @@ from tradeul_ops.demo.servers import free_port
 
 Redis = redis_library.Redis
 NOW = datetime(2026, 3, 2, 14, 30, tzinfo=UTC)
+PAGE = {  # of the limit, cut to a tenth
+    "pattern": "orders",
+    "priority": 0,
+    "maxlen": "100",
+    "trim_threshold": "1200",
+    "trim_interval": "30",
+    "hard_maxlen": "3000",
+    "approximate": "on",
+    "enabled": "on",
+    "note": "",
+}
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("no_limits")]
 
@@ -99,20 +110,11 @@ def test_a_preview_changes_nothing_and_knows_the_rules(unread: StreamLimit, redi
 
 
 def test_admin_names_the_loss_and_takes_the_number(unread: StreamLimit, admin_client: Client) -> None:
-    page = {
-        "pattern": "orders",
-        "priority": 0,
-        "maxlen": "100",
-        "trim_threshold": "1200",
-        "trim_interval": "30",
-        "approximate": "on",
-    }
-    page |= {"hard_maxlen": "3000", "enabled": "on", "note": ""}
     url = reverse("admin:streams_streamlimit_change", args=[unread.pk])
-    refused = admin_client.post(url, page)
+    refused = admin_client.post(url, PAGE)
     (message,) = refused.context["adminform"].form.errors["accepted_loss"]
     assert "Group pricing loses 900 unread entries" in message and "write 1000 here" in message
-    assert admin_client.post(url, page | {"accepted_loss": "1000"}).status_code == 302
+    assert admin_client.post(url, PAGE | {"accepted_loss": "1000"}).status_code == 302
     unread.refresh_from_db()
     assert unread.maxlen == 100
 
@@ -136,17 +138,7 @@ def test_admin_switches_on_nothing_that_loses(unread: StreamLimit, admin_client:
 def test_a_refusal_says_whether_the_loss_grew_since_it_was_agreed_to(
     unread: StreamLimit, admin_client: Client, accepted: str, said: str
 ) -> None:
-    page = {
-        "pattern": "orders",
-        "priority": 0,
-        "maxlen": "100",
-        "trim_threshold": "1200",
-        "trim_interval": "30",
-        "hard_maxlen": "3000",
-        "enabled": "on",
-        "approximate": "on",
-    }
-    answer = admin_client.post(reverse("streams:limit", args=[unread.pk]), page | {"accepted_loss": accepted})
+    answer = admin_client.post(reverse("streams:limit", args=[unread.pk]), PAGE | {"accepted_loss": accepted})
     assert answer.status_code == 422
     assert said in answer.content.decode()
     unread.refresh_from_db()

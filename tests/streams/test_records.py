@@ -54,18 +54,24 @@ def test_what_the_ceiling_cost_is_recorded_and_said(redis: Redis, caplog: pytest
     assert Enforcement.objects.get().forced == run.forced
 
 
-def test_a_trim_whose_record_could_not_be_written_is_recorded_by_the_next_sweep(
-    redis: Redis, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """PostgreSQL goes away between the trim and its record: what a group lost must not be forgotten with it."""
+@pytest.fixture
+def unwritten(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A trim that took 1,000 entries from a group, and whose record could not be written."""
+
+    def away(*_: Any) -> None:
+        raise OperationalError("server closed the connection unexpectedly")
+
     make_row()
     make_group(redis, "orders", "pricing")
     fill(redis, "orders", 4000)
-
     with monkeypatch.context() as patch:
         patch.setattr(records, "_write", away)
         with pytest.raises(OperationalError):
             services.enforce_limits(NOW)
+
+
+def test_a_trim_whose_record_could_not_be_written_is_recorded_by_the_next_sweep(redis: Redis, unwritten: None) -> None:
+    """PostgreSQL goes away between the trim and its record: what a group lost must not be forgotten with it."""
     assert not TrimRun.objects.exists()
     services.enforce_limits(later(5))
     run = TrimRun.objects.get()
@@ -74,16 +80,9 @@ def test_a_trim_whose_record_could_not_be_written_is_recorded_by_the_next_sweep(
 
 
 def test_a_worker_that_was_taken_for_dead_puts_its_record_in_place_of_the_guess(
-    redis: Redis, monkeypatch: pytest.MonkeyPatch
+    redis: Redis, unwritten: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """While PostgreSQL takes no record of its trim, another process begins one, and tells of the first what it sees."""
-    make_row()
-    make_group(redis, "orders", "pricing")
-    fill(redis, "orders", 4000)
-    with monkeypatch.context() as patch:
-        patch.setattr(records, "_write", away)
-        with pytest.raises(OperationalError):
-            services.enforce_limits(NOW)
     with monkeypatch.context() as patch:
         patch.setattr(records, "_unrecorded", [])  # of another process
         fill(redis, "orders", range(4001, 4301))
@@ -99,10 +98,6 @@ def test_a_worker_that_was_taken_for_dead_puts_its_record_in_place_of_the_guess(
     run, totals = TrimRun.objects.get(), Enforcement.objects.get()
     assert (run.trimmed, run.forced, run.outcome) == (1000, 1000, Outcome.DONE)
     assert (totals.trims, totals.trimmed, totals.forced) == (1, 1000, 1000)
-
-
-def away(*_: Any) -> None:
-    raise OperationalError("server closed the connection unexpectedly")
 
 
 def test_a_bite_that_was_never_answered_is_recorded_as_not_known(redis: Redis, monkeypatch: pytest.MonkeyPatch) -> None:
