@@ -64,21 +64,19 @@ _taking = threading.Lock()
 
 def record_trims(trimmings: Iterable[Trimming], *, begun: str, now: datetime) -> None:
     """One that the server would not trim is recorded as a failure. `begun`: see under_way.trims_begun."""
-    found, away = [], []
-    for trimming in trimmings:
-        if trimming.trimmed:
-            run = _record(trimming, now=now)
-            if run.forced:
-                logger.warning("%s", run.detail)
-            found.append(run)
-        elif trimming.unanswered:
-            found.append(unknown(trimming.trim.stream, trimming.trim.length, may_lose(trimming.trim), at=now))
-        if trimming.refused and trimming.away is None:
-            record_failure(trimming.trim.stream, trimming.refused, now=now)
-        if trimming.away is not None:
-            away.append(trimming.away)
-    _unrecorded.append(Batch(begun, found))
-    record_away(away, now=now)
+    done = list(trimmings)
+    found = [_record(one, now=now) for one in done if one.trimmed]
+    found += [
+        unknown(one.trim.stream, one.trim.length, may_lose(one.trim), at=now)
+        for one in done
+        if one.unanswered and not one.trimmed
+    ]
+    _unrecorded.append(Batch(begun, found))  # before anything that can fail
+    for run in (run for run in found if run.forced):
+        logger.warning("%s", run.detail)
+    for one in (one for one in done if one.refused and one.away is None):
+        record_failure(one.trim.stream, one.refused, now=now)
+    record_away([one.away for one in done if one.away is not None], now=now)
     save_what_is_left()
 
 
@@ -139,9 +137,11 @@ def waiting() -> set[str]:
     return {one.key for one in _unrecorded}
 
 
-def write_now(batch: Batch) -> None:
-    """Of what another process began."""
-    _write([batch])
+def write_for(another: Batch) -> None:
+    """Of what another process began, unless that one has come and written it."""
+    with transaction.atomic():
+        if another.key in _under_way():
+            _write([another])
 
 
 def _write(batches: Collection[Batch]) -> None:
@@ -162,8 +162,7 @@ def _write(batches: Collection[Batch]) -> None:
 
 def _take_back(late: Batch, totals: dict[str, int]) -> None:
     """Where another process took this one for dead, and told of its trims by what it could see."""
-    under_way = Enforcement.objects.select_for_update().values_list("under_way", flat=True).first() or {}
-    if late.key in under_way:
+    if late.key in _under_way():
         return
     for run in late.records:
         told = TrimRun.objects.filter(stream=run.stream, started_at=run.started_at, length_after=None, by_others=False)
@@ -171,6 +170,11 @@ def _take_back(late: Batch, totals: dict[str, int]) -> None:
             totals["trims"] -= trimmed > 0
             totals["trimmed"] -= trimmed
         told.delete()
+
+
+def _under_way() -> dict[str, Any]:
+    """Nobody ends a batch until this transaction is over."""
+    return Enforcement.objects.select_for_update().values_list("under_way", flat=True).first() or {}
 
 
 def _sentence(run: Record) -> str:

@@ -17,7 +17,7 @@ from django.db import connection
 from streams import store
 from streams.engine.plan import may_lose
 from streams.engine.trimming import Trimming
-from streams.services.records import Batch, unknown, waiting, write_now
+from streams.services.records import Batch, unknown, waiting, write_for
 from tradeul_ops.connections import data_redis
 from tradeul_ops.locks import in_turn
 
@@ -45,7 +45,11 @@ def trims_begun(trimmings: Collection[Trimming], *, now: datetime) -> Iterator[s
     streams = {one.trim.stream: (one.trim.length, may_lose(one.trim)) for one in trimmings}
     with in_turn(_TRIMS):
         noted = store.begin_trims(connection, key, {"at": now.isoformat(), "streams": streams})
-        tell_of_the_dead({other: begun for other, begun in noted.items() if other != key})
+        try:
+            tell_of_the_dead({other: begun for other, begun in noted.items() if other != key})
+        except store.StoreError:
+            write_for(Batch(key, []))  # it will not begin
+            raise
         yield key
 
 
@@ -64,4 +68,4 @@ def tell_of_the_dead(noted: Mapping[str, Any]) -> None:
             if trimmed or why:
                 at = datetime.fromisoformat(begun["at"])
                 records.append(unknown(stream, length, why, at=at, trimmed=trimmed))
-        write_now(Batch(key, records))
+        write_for(Batch(key, records))
