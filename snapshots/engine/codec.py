@@ -161,8 +161,7 @@ def _groups(delta: Delta, state: State) -> list[dict[str, Any]]:
         return groups.setdefault(rows.tobytes(), {"rows": wire.gaps(rows)})
 
     for name, (rows, cells) in delta.changes.items():
-        absent = cells.kinds == ABSENT
-        if not cells.only_numbers and absent.any():
+        if not cells.only_numbers and (absent := cells.kinds == ABSENT).any():
             group(rows[absent]).setdefault("missing", []).append(name)
             rows, cells = rows[~absent], cells.take(np.flatnonzero(~absent))
         if len(rows):

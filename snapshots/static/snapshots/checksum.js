@@ -43,9 +43,19 @@ function pastZeros(value, count, power) {
   return value;
 }
 
+/** NEAR[bytes]: four tables as in ZEROS, of so many bytes. Made when asked for: lines have few lengths, and there are many. */
+const NEAR = new Array(128).fill(null);
+
+function near(bytes) {
+  NEAR[bytes] = new Uint32Array(1024);
+  for (let at = 0; at < 1024; at += 1) NEAR[bytes][at] = pastZeros((at & 0xff) << (8 * (at >>> 8)), bytes, 0);
+  return NEAR[bytes];
+}
+
 /** CRC-32 of what `crc` is of, and after it `bytes` bytes that have the CRC-32 `next`. */
 export function joined(crc, next, bytes) {
-  return (pastZeros(crc, bytes, 0) ^ next) >>> 0;
+  const before = bytes < NEAR.length ? through(NEAR[bytes] ?? near(bytes), crc) : pastZeros(crc, bytes, 0);
+  return (before ^ next) >>> 0;
 }
 
 /** CRC-32 of the text as UTF-16LE, continued from `crc`. */

@@ -1,7 +1,8 @@
 // Reads documents of version 1, as docs/snapshot-format.md says: a full makes a state, a delta the next one of it. Each is
 // verified by its checksum; none is handed out that differs from the writer's.
 
-import { Column, Table } from "./table.js";
+import { Column } from "./column.js";
+import { Table } from "./table.js";
 
 const VERSION = 1;
 const MAX_DECIMALS = 8;
