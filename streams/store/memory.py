@@ -61,9 +61,7 @@ def _infos(client: Client) -> tuple[list[dict[str, Any]], list[str]]:
     infos, away = [], []
     for node in client.get_primaries():
         try:
-            infos.append(
-                _info(client, target_nodes=node)
-            )  # a cluster's client asks one node only unless told otherwise
+            infos.append(_info(client, target_nodes=node))  # else the client asks any one of them
         except (RedisError, RedisClusterException):
             away.append(str(node.name))
     if not infos:

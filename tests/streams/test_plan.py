@@ -1,6 +1,6 @@
 """engine.plan, engine.trimming, engine.state and engine.condition: every decision about a trim, without a server."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import timedelta
 
 import pytest
@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from streams.engine.condition import condition_of
 from streams.engine.ids import EntryId
-from streams.engine.plan import NODE_ENTRIES, Skip, Trim, plan_trim
+from streams.engine.plan import NODE_ENTRIES, Skip, Trim, plan_trim, to_read
 from streams.engine.state import GroupState, StreamState, lag_of, state_from_reply
 from streams.engine.trimming import SAFE_TRIM, Call, Trimming
 from tests.streams.factories import make_limit
@@ -31,6 +31,43 @@ def test_a_trim_is_planned_past_maxlen_when_due_and_past_the_threshold_in_betwee
     assert isinstance(plan, Trim) == (length > (limit.maxlen if due else limit.trim_threshold))
     if isinstance(plan, Trim):
         assert (plan.maxlen, plan.hard_maxlen, plan.approximate) == (1000, 3000, not exact)
+
+
+@given(
+    length=st.integers(0, 5000),
+    size=st.none() | st.integers(1, 10_000),
+    oldest=st.integers(0, 7200),
+    maxlen=st.none() | st.just(1000),
+    max_age=st.none() | st.just(timedelta(hours=1)),
+    max_bytes=st.none() | st.just(1_000_000),
+    due=st.booleans(),
+    held=st.booleans(),
+    enabled=st.booleans(),
+)
+def test_what_is_not_read_would_change_no_plan(
+    length: int,
+    size: int | None,
+    oldest: int,
+    maxlen: int | None,
+    max_age: timedelta | None,
+    max_bytes: int | None,
+    due: bool,
+    held: bool,
+    enabled: bool,
+) -> None:
+    now = 1_780_000_000_000
+    bounds = {"max_age": max_age, "max_bytes": max_bytes, "enabled": enabled}
+    limit = make_limit(**bounds)
+    if maxlen is None:
+        limit = replace(limit, maxlen=None, trim_threshold=None)
+    first = f"{now - 1000 * oldest}-0" if length else None
+    whole = replace(state(length, size=size and size * length), first_id=first, server_ms=now)
+    plan = plan_trim(whole, limit=limit, due=due, held=held)
+    asked = to_read(limit, length=length, due=due, held=held)
+    if asked == "nothing":
+        assert isinstance(plan, Skip)
+    elif asked == "bytes":
+        assert plan == plan_trim(state(length, size=whole.bytes), limit=limit, due=due, held=held)
 
 
 @pytest.mark.parametrize(("length", "due", "trimmed"), [(2900, False, False), (2900, True, True), (3101, False, True)])
