@@ -80,11 +80,12 @@ class Size:
 
 @contextmanager
 def platform(directory: Path, size: Size) -> Iterator[Stack]:
-    """Web, worker and beat, on an installed TimescaleDB where chunks are wanted and there is one."""
+    """Web as the image starts it, worker and beat; on an installed TimescaleDB, where there is one for the chunks."""
     from tests.timescale.servers import SETTINGS
 
     installed = installed_postgres() if size.chunks else []
     postgres = partial(PostgresServer, bin_path=installed[0], settings=SETTINGS) if installed else PostgresServer
+    os.environ["WEB_CONCURRENCY"] = "2"  # gunicorn's own: the Dockerfile's --workers
     stack = Stack(directory, 0, fresh=True, parts=("web", "worker", "beat"), given={}, postgres=postgres)
     with stack.running():
         yield stack
@@ -125,7 +126,7 @@ print("session", client.cookies["sessionid"].value)
 def operate(port: int, session: str, size: Size, answers: Answers, until: float, number: int) -> None:
     """One operator's open page: polls as htmx does. A new connection each time: gunicorn keeps none as long as that."""
     path = POLLED[number % len(POLLED)]
-    headers = {"Cookie": f"sessionid={session}", "HX-Request": "true", "Host": "localhost"}
+    headers = {"Cookie": f"sessionid={session}", "HX-Request": "true", "HX-Trigger": "live", "Host": "localhost"}
     time.sleep(random.uniform(0, size.every))
     while time.monotonic() < until:
         began = time.monotonic()

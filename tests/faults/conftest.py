@@ -5,19 +5,23 @@ from __future__ import annotations
 import html
 import re
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import pytest
 import redis as redis_library
 from django.contrib.auth import get_user_model
+from django.core.management import call_command
 from django.test import Client
 from django.utils.html import strip_tags
 
 from snapshots import services as snapshots
 from streams.models import StreamLimit
+from tests.streams.factories import fill, make_row
+from tests.timescale.conftest import as_default
 from tradeul_ops.console import panels
-from tradeul_ops.demo.servers import ValkeyServer, free_port
+from tradeul_ops.demo.servers import PostgresServer, ValkeyServer, free_port
 
 Says = Callable[..., str]
 
@@ -72,6 +76,20 @@ def killed(server: Any) -> None:
     """kill -9, as a machine that loses its power."""
     server.process.kill()
     server.process.wait()
+
+
+@contextmanager
+def as_only_database(own: PostgresServer, blocker: Any, redis: redis_library.Redis) -> Iterator[PostgresServer]:
+    """A server of its own with the whole schema, as the default one; a stream past its limit."""
+    own.start()
+    try:
+        with blocker.unblock(), as_default(own.url):
+            call_command("migrate", verbosity=0)
+            make_row("orders", 1000)
+            fill(redis, "orders", 2000)
+            yield own
+    finally:
+        own.stop()
 
 
 @pytest.fixture

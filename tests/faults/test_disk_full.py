@@ -10,14 +10,11 @@ from pathlib import Path
 
 import pytest
 import redis as redis_library
-from django.core.management import call_command
 from django.test import Client
 
 from streams import tasks
 from streams.models import TrimRun
-from tests.faults.conftest import words
-from tests.streams.factories import fill, make_row
-from tests.timescale.conftest import as_default
+from tests.faults.conftest import as_only_database, words
 from tradeul_ops.demo.servers import PostgresServer, free_port
 
 SIZE_MB = 200  # the whole schema and its log of changes take half of it
@@ -47,16 +44,8 @@ def disk(tmp_path: Path) -> Iterator[Path]:
 def postgres(
     disk: Path, redis: redis_library.Redis, django_db_setup: None, django_db_blocker: object
 ) -> Iterator[PostgresServer]:
-    own = PostgresServer(disk / "postgres", free_port())
-    own.start()
-    try:
-        with django_db_blocker.unblock(), as_default(own.url):  # type: ignore[attr-defined]
-            call_command("migrate", verbosity=0)
-            make_row("orders", 1000)
-            fill(redis, "orders", 2000)
-            yield own
-    finally:
-        own.stop()
+    with as_only_database(PostgresServer(disk / "postgres", free_port()), django_db_blocker, redis) as own:
+        yield own
 
 
 def fill_up(disk: Path) -> Path:

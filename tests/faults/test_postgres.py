@@ -16,8 +16,7 @@ from django.test import Client
 
 from streams import tasks
 from streams.models import TrimRun
-from tests.faults.conftest import killed, words
-from tests.streams.factories import fill, make_row
+from tests.faults.conftest import as_only_database, killed, words
 from tests.timescale.conftest import as_default
 from tests.timescale.servers import SETTINGS, installed_postgres
 from timescale import services as tables
@@ -33,17 +32,8 @@ Wait = Callable[..., None]
 def postgres(
     tmp_path: Path, redis: Redis, django_db_setup: None, django_db_blocker: object
 ) -> Iterator[PostgresServer]:
-    """A server of its own with the whole schema, as the default one; a stream past its limit."""
-    own = PostgresServer(tmp_path / "postgres", free_port())
-    own.start()
-    try:
-        with django_db_blocker.unblock(), as_default(own.url):  # type: ignore[attr-defined]
-            call_command("migrate", verbosity=0)
-            make_row("orders", 1000)
-            fill(redis, "orders", 2000)
-            yield own
-    finally:
-        own.stop()
+    with as_only_database(PostgresServer(tmp_path / "postgres", free_port()), django_db_blocker, redis) as own:
+        yield own
 
 
 @pytest.fixture
