@@ -25,16 +25,16 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-import psutil
-
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from tradeul_ops.demo.servers import HOST, PostgresServer
 from tradeul_ops.demo.stack import Stack
 from tradeul_ops.demo.timescale import installed_postgres
+from tradeul_ops.proof import meters
 
 ROOT = Path(__file__).resolve().parent.parent
 PAGES = ("/metrics", "/api/v1/internal/memory-metrics")
+SERVERS = {"DATABASE_URL": "PostgreSQL", "REDIS_URL": "Redis, data", "CELERY_BROKER_URL": "Redis, tasks"}
 POLLED = ("/", "/streams/", "/findings/")
 
 PRODUCERS = """
@@ -86,15 +86,18 @@ def platform(directory: Path, size: Size) -> Iterator[Stack]:
     installed = installed_postgres() if size.chunks else []
     postgres = partial(PostgresServer, bin_path=installed[0], settings=SETTINGS) if installed else PostgresServer
     os.environ["WEB_CONCURRENCY"] = "2"  # gunicorn's own: the Dockerfile's --workers
-    stack = Stack(directory, 0, fresh=True, parts=("web", "worker", "beat"), given={}, postgres=postgres)
+    stack = Stack(directory, 0, fresh=True, parts=(), given={}, postgres=postgres)
     with stack.running():
+        stack.manage("shell", "-c", FILL.format(streams=size.streams, chunks=size.chunks))
+        if installed:
+            stack.manage("timescale", "apply", allowed=(0, 1))
+            stack.manage("shell", "-c", SETTLE)
+        stack.start("web", "worker", "beat")
         yield stack
 
 
 FILL = """
 from datetime import timedelta
-from django.contrib.auth import get_user_model
-from django.contrib.sessions.backends.db import SessionStore
 from django.db import connection
 from streams import services
 from streams.models import StreamLimit
@@ -110,13 +113,26 @@ pipe.execute()
 services.publish_limits()
 from django.utils import timezone
 services.discover_streams(now=timezone.now())
+from timescale.models import HypertablePolicy
+HypertablePolicy.objects.filter(table_name="scan_results").update(drop_after=timedelta(hours={chunks} + 48))
 with connection.cursor() as cursor:
     cursor.execute(
         "INSERT INTO scan_results (time, symbol, session, price) "
         "SELECT now() - i * interval '1 hour', 'AAPL', 'MARKET_OPEN', 1 FROM generate_series(0, %s) AS i", [{chunks}]
     )
-user, _ = get_user_model().objects.get_or_create(username="operator", is_superuser=True, is_staff=True)
+"""
+# Aggregates have read the rows, so that the worker does not spend the whole run on what came late.
+SETTLE = """
+from django.db import connection
+from timescale.models import AggregatePolicy
+with connection.cursor() as cursor:
+    for policy in AggregatePolicy.objects.all():
+        cursor.execute("CALL refresh_continuous_aggregate(%s, NULL, date_trunc('hour', now()))", [policy.view_name])
+"""
+LOGIN = """
+from django.contrib.auth import get_user_model
 from django.test import Client
+user, _ = get_user_model().objects.get_or_create(username="operator", is_superuser=True, is_staff=True)
 client = Client()
 client.force_login(user)
 print("session", client.cookies["sessionid"].value)
@@ -164,18 +180,15 @@ def scrape(port: int, token: str, answers: Answers, until: float) -> None:
         time.sleep(5)
 
 
-def resident(pid: int) -> int:
-    """Of the process and those it started, in bytes."""
-    top = psutil.Process(pid)
-    return sum(one.memory_info().rss for one in (top, *top.children(recursive=True)))
-
-
 def run(size: Size, directory: Path) -> tuple[Answers, dict[str, tuple[int, int, float]], int]:
-    """The answers; of each process its resident bytes at the beginning and at the end, and its CPU seconds; entries."""
+    """The answers; of each process its bytes at the beginning and at the end, and its CPU seconds; entries."""
     with platform(directory, size) as stack:
         processes, port = {child.name: child.process.pid for child in stack.children}, stack.web_port
         token = stack.environment["METRICS_TOKEN"]
-        said = stack.manage("shell", "-c", FILL.format(streams=size.streams, chunks=size.chunks))
+        processes |= {
+            SERVERS[name]: server.process.pid for name, server in stack.servers.items() if server.process is not None
+        }
+        said = stack.manage("shell", "-c", LOGIN)
         session = next(line.split()[1] for line in said.splitlines() if line.startswith("session"))
         answers, until = Answers(), time.monotonic() + size.seconds
         producers = subprocess.Popen(
@@ -199,17 +212,14 @@ def run(size: Size, directory: Path) -> tuple[Answers, dict[str, tuple[int, int,
         for one in crowd:
             one.start()
         time.sleep(min(10.0, size.seconds / 3))
-        before = {name: resident(pid) for name, pid in processes.items()}
+        before = {name: meters.memory_bytes(pid) for name, pid in processes.items()}
         for one in crowd:
             one.join(size.seconds + 90)
         added = int(producers.communicate(timeout=60)[0])
-        figures = {name: (before[name], resident(pid), _cpu(pid)) for name, pid in processes.items()}
+        figures = {
+            name: (before[name], meters.memory_bytes(pid), meters.cpu_seconds(pid)) for name, pid in processes.items()
+        }
         return answers, figures, added
-
-
-def _cpu(pid: int) -> float:
-    top = psutil.Process(pid)
-    return sum(sum(one.cpu_times()[:2]) for one in (top, *top.children(recursive=True)))
 
 
 def table(size: Size, answers: Answers, figures: dict[str, tuple[int, int, float]], added: int) -> str:
@@ -225,7 +235,7 @@ def table(size: Size, answers: Answers, figures: dict[str, tuple[int, int, float
         p50, p99 = (ordered[min(len(ordered) - 1, int(len(ordered) * part))] for part in (0.5, 0.99))
         failed = sum(error.startswith(f"{path}:") for error in answers.errors)
         lines.append(f"| `{path}` | {len(seconds):,} | {failed} | {p50 * 1000:,.0f} ms | {p99 * 1000:,.0f} ms |")
-    lines += ["", "| process | resident before | after | CPU |", "|---|---|---|---|"]
+    lines += ["", "| process | memory before | after | CPU |", "|---|---|---|---|"]
     for name, (before, after, cpu) in figures.items():
         lines.append(f"| {name} | {before / 1e6:.0f} MB | {after / 1e6:.0f} MB | {cpu:.1f} s |")
     return "\n".join(lines)
