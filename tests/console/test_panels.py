@@ -4,12 +4,15 @@ import threading
 import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
+from typing import Any
 
 import pytest
 import redis
+from django.contrib.auth import get_user_model
+from django.test import Client
 
 from tests.console.factories import NOW
-from tradeul_ops.console import panels
+from tradeul_ops.console import overview, panels
 from tradeul_ops.console.panels import read
 
 
@@ -33,6 +36,47 @@ def test_a_mistake_of_ours_is_not_taken_for_a_server_that_is_away() -> None:
 
     with pytest.raises(KeyError):
         read("a source", wrong, now=NOW)
+
+
+def test_an_answer_of_the_last_seconds_does_where_that_is_enough() -> None:
+    """And a failure is not taken for one: who asks next tries again."""
+    readings = []
+
+    def source(*, now: datetime) -> int:
+        readings.append(now)
+        if len(readings) == 3:
+            raise redis.ConnectionError("away")
+        return len(readings)
+
+    def asked(within: float) -> int | None:
+        return read("kept a while", source, now=NOW, within=within).value
+
+    assert [asked(60.0), asked(60.0)] == [1, 1]
+    assert asked(0.0) == 2, "who wants it as it is now"
+    assert [asked(0.0), asked(60.0), asked(60.0)] == [2, 4, 4]
+    assert len(readings) == 4
+
+
+def test_only_a_page_that_refreshes_itself_is_told_of_tables_what_was_read_before(
+    client: Client, redis_url: str, transactional_db: None, settings: Any, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    settings.REDIS_URL = settings.CELERY_BROKER_URL = redis_url
+    client.force_login(get_user_model().objects.create_superuser("ana"))
+    readings = []
+
+    def summary(*, now: datetime, real: Callable[..., Any] = overview.hypertables_summary) -> Any:
+        readings.append(now)
+        return real(now=now)
+
+    monkeypatch.setattr(overview, "hypertables_summary", summary)
+    for address in ("/", "/findings/"):
+        panels._turns.clear()
+        readings.clear()
+        for headers in ({"HX-Request": "true"}, {}):
+            assert client.get(address, headers=headers).status_code == 200
+        assert len(readings) == 2, "a person who asks gets what is there now"
+        assert client.get(address, headers={"HX-Request": "true", "HX-Trigger": "live"}).status_code == 200
+        assert len(readings) == 2
 
 
 def test_those_who_ask_while_it_is_being_read_share_the_next_reading(

@@ -19,9 +19,10 @@ from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
+from tradeul_ops.console.polls import is_poll
+
 USED_AT = "used_at"  # seconds since 1970
 WRITTEN_EVERY = 60.0
-POLLED = "live"  # the part of a page that refreshes itself: htmx names it in HX-Trigger
 AWAY = (DatabaseError, InterfaceError)
 
 logger = logging.getLogger(__name__)
@@ -43,7 +44,7 @@ def end_idle_sessions(get_response: Callable[[HttpRequest], HttpResponse]) -> Ca
         if (unused := _unused_seconds(request)) is not None and unused > idle_after:
             _end(request)
         response = get_response(request)
-        if request.headers.get("HX-Trigger") != POLLED:
+        if not is_poll(request):
             _note_use(request)
         return response
 

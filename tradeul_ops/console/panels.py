@@ -55,15 +55,17 @@ class _Turn:
         self.panel: Panel[Any] | None = None
 
 
-def read(name: str, source: Callable[..., Value], *, now: datetime) -> Panel[Value]:
+def read(name: str, source: Callable[..., Value], *, now: datetime, within: float = 0.0) -> Panel[Value]:
     """The source's answer, or its last good one with why there is none newer. Raises no error of a source.
+
+    `within`: an answer that is at most so many seconds old does as well. A failure is not kept so.
 
     Whoever asks while it is being read waits for the next reading, and shares that with all who wait: none of them gets
     what was read before it asked, and however many poll, a process reads one at a time.
     """
     asked, turn = monotonic(), _turns[name]
     with turn.lock:
-        if turn.panel is None or turn.began < asked:
+        if turn.panel is None or turn.began < asked - (0.0 if turn.panel.stale else within):
             began = monotonic()
             turn.panel = _read(name, source, now=now)
             turn.began = began

@@ -19,6 +19,7 @@ from tradeul_ops.console import prometheus
 from tradeul_ops.console.findings import judge_and_note
 from tradeul_ops.console.memory_metrics import read_memory_metrics
 from tradeul_ops.console.overview import read_overview
+from tradeul_ops.console.polls import is_poll
 from tradeul_ops.console.saved import saved_so_far
 from tradeul_ops.console.tiles import read_tiles
 
@@ -28,7 +29,7 @@ from tradeul_ops.console.tiles import read_tiles
 def overview(request: HttpRequest) -> HttpResponse:
     """The whole page, or for a poll the part of it that changes."""
     template = "_overview.html" if request.htmx else "overview.html"
-    seen = read_overview(now=timezone.now())
+    seen = read_overview(now=timezone.now(), polled=is_poll(request))
     findings = judge_and_note(seen)
     context = {"overview": seen, "verdict": findings.verdict, "findings": findings}
     return render(request, template, {**context, "tiles": read_tiles(seen), "savings": saved_so_far(seen)})
