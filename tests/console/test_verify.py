@@ -23,7 +23,8 @@ from streams.engine.producers import PRODUCERS_KEY, ProducerSeen, to_wire
 from streams.models import StreamLimit
 from tests.streams.factories import fill, make_group, make_row
 from timescale.models import HypertablePolicy
-from tradeul_ops.console.verify import Check, Report, verify
+from tradeul_ops.console.checks import Check, Report
+from tradeul_ops.console.verify import verify
 from tradeul_ops.demo.servers import free_port
 from tradeul_ops.runs import Outcome
 

@@ -110,10 +110,15 @@ def size_line(samples: Sequence[TableSample]) -> dict[str, Any]:
 
 
 @register.inclusion_tag("timescale/_sort_header.html", takes_context=True)
-def sort_header(context: dict[str, Any], label: str, key: str, *, number: bool = False) -> dict[str, Any]:
-    """A heading that sorts: largest first at the first click of a number, then the other way round."""
+def sort_header(
+    context: dict[str, Any], label: str, key: str, *, number: bool = False, explained: str = ""
+) -> dict[str, Any]:
+    """A heading that sorts: largest first at the first click of a number, then the other way round.
+
+    `explained`: what says where its figures come from, see the console's explanations; empty: nothing does.
+    """
     query, asked = context["request"].GET.copy(), context["request"].GET.get("sort", "")
     first, second = (f"-{key}", key) if number else (key, f"-{key}")
     query["sort"] = second if asked == first else first
     way = {key: "ascending", f"-{key}": "descending"}.get(asked, "")
-    return {"label": label, "href": f"?{query.urlencode()}", "sorted": way, "number": number}
+    return {"label": label, "href": f"?{query.urlencode()}", "sorted": way, "number": number, "explained": explained}

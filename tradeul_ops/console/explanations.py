@@ -104,6 +104,11 @@ EXPLANATIONS: dict[str, Explanation] = {
         ),
         ("pg_table_size", "hypertable_detailed_size", "hypertable_columnstore_stats"),
     ),
+    "tables.chunks": Explanation(
+        _("Chunks"),
+        _("Of its hypertable, by the server's catalogue; a plain table has none."),
+        ("pg_class c JOIN pg_attribute", "timescaledb_information.chunks"),
+    ),
     "tables.growth": Explanation(
         _("Growth a day"), _("From the samples that beat takes every five minutes."), ("timescale_tablesample",)
     ),

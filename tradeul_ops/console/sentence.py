@@ -96,10 +96,10 @@ def _stale(overview: Overview) -> list[Finding]:
             f"away/{panel.name}",
             "unknown",
             gettext("{name} not read since {read_at}: {error}.").format(
-                name=panel.name, read_at=clock(panel.read_at), error=panel.error
+                name=panel.name, read_at=clock(panel.read_at), error=panel.error.rstrip(".")
             )
             if panel.read_at
-            else gettext("{name} could not be read: {error}.").format(name=panel.name, error=panel.error),
+            else gettext("{name} could not be read: {error}.").format(name=panel.name, error=panel.error.rstrip(".")),
             reverse("verify"),
             gettext("Check each server"),
         )

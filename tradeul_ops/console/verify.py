@@ -6,10 +6,8 @@ by name; the others are still made.
 
 from __future__ import annotations
 
-import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
 from datetime import datetime
 from typing import Literal
 from urllib.parse import urlsplit, urlunsplit
@@ -17,6 +15,7 @@ from urllib.parse import urlsplit, urlunsplit
 from django.conf import settings
 from django.db import connection, transaction
 from django.db.migrations.executor import MigrationExecutor
+from django.utils.translation import gettext
 
 import snapshots.metrics
 import streams.metrics
@@ -27,6 +26,7 @@ from timescale.engine.edition import Edition
 from timescale.services import verify as tables
 from timescale.store import catalog
 from tradeul_ops.connections import data_redis
+from tradeul_ops.console.checks import Check, Report, Section, State
 from tradeul_ops.console.panels import SOURCE_ERRORS
 from tradeul_ops.console.templatetags.figures import bytes_, count, ratio, span
 
@@ -41,64 +41,6 @@ ORDER BY id DESC LIMIT 60;"""
 _KINDS = """SELECT kind, count(*), max(started_at) FROM snapshots_snapshotbuild
 WHERE outcome IN ('done', 'partial') GROUP BY kind;"""
 
-State = Literal["holds", "fails", "cannot tell"]
-WORDS: dict[State, str] = {"holds": "within", "fails": "over", "cannot tell": "unknown"}
-
-
-@dataclass(frozen=True)
-class Check:
-    """`command` can be pasted into a shell or, where it is SQL, into psql; `how` says which."""
-
-    name: str
-    expected: str
-    found: str
-    state: State
-    command: str
-    how: Literal["shell", "SQL"] = "shell"
-
-    @property
-    def condition(self) -> str:
-        return WORDS[self.state]
-
-    @property
-    def short(self) -> str:
-        """What the command asks, without where."""
-        return "SQL, for psql" if self.how == "SQL" else re.sub(r" -u \S+", "", self.command)
-
-
-@dataclass(frozen=True)
-class Section:
-    """One of the guide's headings."""
-
-    title: str
-    checks: tuple[Check, ...]
-
-
-@dataclass(frozen=True)
-class Report:
-    sections: tuple[Section, ...]
-    read_at: datetime
-
-    @property
-    def checks(self) -> tuple[Check, ...]:
-        return tuple(check for section in self.sections for check in section.checks)
-
-    def number(self, state: State) -> int:
-        return sum(check.state == state for check in self.checks)
-
-    @property
-    def condition(self) -> str:
-        return "over" if self.number("fails") else "within"
-
-    @property
-    def sentence(self) -> str:
-        untold = self.number("cannot tell")
-        told = f"{self.number('holds')} of {len(self.checks)} checks hold"
-        if fails := self.number("fails"):
-            first = next(check for check in self.checks if check.state == "fails")
-            told += f", {fails} {'fails' if fails == 1 else 'fail'}; the first: {first.name}"
-        return told + (f". {untold} cannot tell on this installation." if untold else ".")
-
 
 def verify(*, now: datetime) -> Report:
     """Raises no error of a source. Raises django.db.OperationalError where there is no database at all."""
@@ -106,20 +48,20 @@ def verify(*, now: datetime) -> Report:
     columnstore = [check for check in sql if _is_columnstore(check)]
     sections = (
         ("1. TimescaleDB", [check for check in sql if not _is_columnstore(check)]),
-        ("2. Redis streams", _guarded("Streams", _redis("PING"), lambda: _stream_checks(now))),
-        ("3. Redis memory", _guarded("Redis memory", _redis("INFO memory"), lambda: _memory_checks(now))),
-        ("4. Snapshots", _guarded("Snapshots", _redis("--bigkeys"), lambda: _snapshot_checks(now))),
-        ("5. CPU and RAM", _guarded("CPU and RAM", _redis("INFO cpu"), _machine_checks)),
-        ("Problem: a migration fails with “relation already exists”", _migration_checks()),
+        (gettext("2. Redis streams"), _guarded("Streams", _redis("PING"), lambda: _stream_checks(now))),
+        (gettext("3. Redis memory"), _guarded("Redis memory", _redis("INFO memory"), lambda: _memory_checks(now))),
+        (gettext("4. Snapshots"), _guarded("Snapshots", _redis("--bigkeys"), lambda: _snapshot_checks(now))),
+        (gettext("5. CPU and RAM"), _guarded("CPU and RAM", _redis("INFO cpu"), _machine_checks)),
+        (gettext("Problem: a migration fails with “relation already exists”"), _migration_checks()),
         (
-            "Problem: the stream manager does not start",
+            gettext("Problem: the stream manager does not start"),
             _guarded("Producers", _redis("HGETALL", PRODUCERS_KEY), lambda: _producer_checks(now)),
         ),
         (
-            "Problem: snapshots are still large",
+            gettext("Problem: snapshots are still large"),
             _guarded("Deltas", _redis("PING"), lambda: _delta_checks(now)),
         ),
-        ("Problem: the compression policy does not work", columnstore or [_no_columnstore()]),
+        (gettext("Problem: the compression policy does not work"), columnstore or [_no_columnstore()]),
     )
     return Report(tuple(Section(title, tuple(checks)) for title, checks in sections), now)
 
@@ -137,18 +79,26 @@ def _is_columnstore(check: Check) -> bool:
 
 def _no_columnstore() -> Check:
     edition = catalog.read_detection(connection).edition
-    found = f"the edition is {edition}" if edition is not Edition.COMMUNITY else "no policy compresses anything"
-    return Check("compression", "old chunks are compressed", found, "cannot tell", catalog.DETECT.strip(), "SQL")
+    found = (
+        gettext("the edition is {edition}").format(edition=edition)
+        if edition is not Edition.COMMUNITY
+        else gettext("no policy compresses anything")
+    )
+    return Check(
+        "compression", gettext("old chunks are compressed"), found, "cannot tell", catalog.DETECT.strip(), "SQL"
+    )
 
 
 def _migration_checks() -> Iterator[Check]:
     """Ours can run twice: what stands already is adopted, and not made again."""
     executor = MigrationExecutor(connection)
     waiting = executor.migration_plan(executor.loader.graph.leaf_nodes())
-    found = ", ".join(f"{migration.app_label} {migration.name}" for migration, _ in waiting[:5]) or "none waits"
+    found = ", ".join(f"{migration.app_label} {migration.name}" for migration, _ in waiting[:5]) or gettext(
+        "none waits"
+    )
     yield Check(
         "migrations",
-        "all applied",
+        gettext("all applied"),
         found,
         "fails" if waiting else "holds",
         "python manage.py showmigrations --plan | grep '\\[ \\]'",
@@ -159,18 +109,27 @@ def _migration_checks() -> Iterator[Check]:
 def _stream_checks(now: datetime) -> Iterator[Check]:
     rows = streams.metrics.streams_summary(now=now).rows
     for row in (row for row in rows if row.enabled):
-        expected = f"about {count(row.maxlen)}" if row.maxlen else f"what is younger than {span(row.max_age)}"
-        if row.protect_groups and row.hard_maxlen:
-            expected += f"; to {count(row.hard_maxlen)} while a group holds it, and what comes between two trims"
+        expected = _expected_length(row)
         found = count(row.length) if row.condition == "within" else f"{count(row.length)}: {row.why}"
         lost = row.last_trim.forced if row.last_trim else 0
         if lost and row.protect_groups:
-            found += f"; the last that went took {count(lost)} that a group may have needed"
+            found += gettext("; the last that went took {lost} that a group may have needed").format(lost=count(lost))
         within = row.condition in ("within", "attention") and not (lost and row.protect_groups)
         state: State = "cannot tell" if row.condition == "unknown" else "holds" if within else "fails"
         yield Check(row.stream, expected, found, state, _redis("XLEN", row.stream))
     if not rows:
         yield Check("limits", "one at least", "none", "fails", "python manage.py streams list")
+
+
+def _expected_length(row: streams.metrics.StreamRow) -> str:
+    if row.maxlen:
+        about = gettext("about {maxlen}").format(maxlen=count(row.maxlen))
+    else:
+        about = gettext("what is younger than {max_age}").format(max_age=span(row.max_age))
+    if not (row.protect_groups and row.hard_maxlen):
+        return about
+    held = gettext("{about}; to {ceiling} while a group holds it, and what comes between two trims")
+    return held.format(about=about, ceiling=count(row.hard_maxlen))
 
 
 def _memory_checks(now: datetime) -> Iterator[Check]:
@@ -185,7 +144,7 @@ def _memory_checks(now: datetime) -> Iterator[Check]:
     safe: State = "fails" if memory.evicts_whole_keys else "holds"
     yield Check(
         "eviction",
-        "no policy that deletes whole streams",
+        gettext("no policy that deletes whole streams"),
         memory.policy,
         safe,
         _redis("CONFIG", "GET", "maxmemory-policy"),
@@ -200,12 +159,19 @@ def _snapshot_checks(now: datetime) -> Iterator[Check]:
         sql = _DELTAS.replace("{policy}", str(row.policy_id))
         yield _size(f"{row.name}, delta (median of 60)", row.delta_median_bytes, PROMISED_DELTA, sql, how="SQL")
     if not rows:
-        yield Check("snapshots", "one at least", "no policy is enabled", "cannot tell", _redis("--bigkeys"))
+        yield Check("snapshots", "one at least", gettext("no policy is enabled"), "cannot tell", _redis("--bigkeys"))
 
 
 def _size(name: str, found: int | None, most: int, command: str, *, how: Literal["shell", "SQL"] = "shell") -> Check:
     state: State = "cannot tell" if found is None else "holds" if found <= most else "fails"
-    return Check(name, f"at most {bytes_(most)}", "none yet" if found is None else bytes_(found), state, command, how)
+    return Check(
+        name,
+        gettext("at most {most}").format(most=bytes_(most)),
+        gettext("none yet") if found is None else bytes_(found),
+        state,
+        command,
+        how,
+    )
 
 
 def _machine_checks() -> Iterator[Check]:
@@ -224,31 +190,41 @@ def _machine_checks() -> Iterator[Check]:
     ram: State = "cannot tell" if rss is None else "holds" if rss <= PROMISED_RAM else "fails"
     most = f"at most {bytes_(PROMISED_RAM)}, the guide's for all services"
     yield Check("RAM of Redis, resident", most, bytes_(rss), ram, _redis("INFO", "memory"))
-    untold = "no SQL tells it; the command does, where the containers run"
+    untold = gettext("no SQL tells it; the command does, where the containers run")
     yield Check("CPU of TimescaleDB", "at most 200 %", untold, "cannot tell", "docker stats --no-stream")
 
 
 def _producer_checks(now: datetime) -> Iterator[Check]:
     summary = producing_summary(now=now)
     command = _redis("HGETALL", PRODUCERS_KEY)
-    said = summary.sentence or "none within the last minute"
-    yield Check("producers", "one at least lives", said, "holds" if summary.producers else "fails", command)
+    said = summary.sentence or gettext("none within the last minute")
+    yield Check("producers", gettext("one at least lives"), said, "holds" if summary.producers else "fails", command)
     late = ", ".join(f"{one.name} on {one.host}" for one in summary.late[:5])
     state: State = "cannot tell" if not summary.producers else "fails" if late else "holds"
-    found = f"not {late}" if late else "all do" if summary.producers else "there is none"
-    yield Check("limits at producers", "all hold the newest", found, state, command)
+    found = (
+        gettext("not {late}").format(late=late)
+        if late
+        else gettext("all do")
+        if summary.producers
+        else gettext("there is none")
+    )
+    yield Check("limits at producers", gettext("all hold the newest"), found, state, command)
 
 
 def _delta_checks(now: datetime) -> Iterator[Check]:
     summary = snapshots.metrics.snapshots_summary(now=now)
     state: State = "cannot tell" if not summary.fulls else "holds" if summary.deltas > summary.fulls else "fails"
-    found = f"{count(summary.deltas)} deltas, {count(summary.fulls)} fulls on record"
-    yield Check("deltas are built", "more deltas than fulls", found, state, _KINDS, "SQL")
+    found = gettext("{deltas} deltas, {fulls} fulls on record").format(
+        deltas=count(summary.deltas), fulls=count(summary.fulls)
+    )
+    yield Check("deltas are built", gettext("more deltas than fulls"), found, state, _KINDS, "SQL")
     for row in (row for row in summary.rows if row.enabled):
         age: State = "cannot tell" if row.age is None else "holds" if row.condition == "within" else "fails"
-        built = f"built {span(row.age)} ago" if row.age else "never built"
+        built = gettext("built {span} ago").format(span=span(row.age)) if row.age else gettext("never built")
         found = built if row.condition == "within" else f"{built}: {row.why}"
-        yield Check(f"{row.name} goes on", "built on time", found, age, _redis("HGETALL", keys_of(row.name).head))
+        yield Check(
+            f"{row.name} goes on", gettext("built on time"), found, age, _redis("HGETALL", keys_of(row.name).head)
+        )
 
 
 # --- how --------------------------------------------------------------------------------------------------------------
@@ -260,7 +236,7 @@ def _guarded(name: str, command: str, checks: Callable[[], Iterable[Check]]) -> 
                 made.append(check)
     except SOURCE_ERRORS as error:
         why = " ".join(str(error).split()) or type(error).__name__
-        made.append(Check(name, "it answers", why, "fails", command))
+        made.append(Check(name, gettext("it answers"), why, "fails", command))
     yield from made
 
 

@@ -13,7 +13,8 @@ from django.core.management.base import BaseCommand
 from django.db import InterfaceError, OperationalError
 from django.utils import timezone
 
-from tradeul_ops.console.verify import Report, verify
+from tradeul_ops.console.checks import Report
+from tradeul_ops.console.verify import verify
 
 FAILS, AWAY = 1, 2
 
