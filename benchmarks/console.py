@@ -44,6 +44,7 @@ PRELOADED = {
 }
 Work = Callable[[], Any]
 HTMX = {"HX-Request": "true"}
+POLL = HTMX | {"HX-Trigger": "live"}  # as an open page asks: of tables it is told what the last five seconds said
 
 
 class Meter:
@@ -220,6 +221,9 @@ def overview(
         what = f"the overview of {streams} streams, {2 * streams:,} groups, {chunks} chunks, {producers} producers"
         beaten()
         yield meter.versus(f"{what}: what a poll gets", raw, get(browser, "/", HTMX), budget=OVERVIEW_BUDGET_MS)
+        beaten()
+        what_else = f"{what}: the same, tables read by a poll before it"
+        yield meter.versus(what_else, raw, get(browser, "/", POLL), budget=OVERVIEW_BUDGET_MS)
         beaten()
         yield meter.versus(f"{what}: whole page", raw, get(browser, "/", {}))
         beaten()
