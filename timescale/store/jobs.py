@@ -1,4 +1,4 @@
-"""Reads TimescaleDB's policy jobs, what came of their runs. Runs none."""
+"""Reads TimescaleDB's policy jobs, and what came of their runs. Runs none."""
 
 from __future__ import annotations
 
