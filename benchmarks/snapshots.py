@@ -14,6 +14,8 @@ ours, guide's profile  the same, waiting within the guide's thresholds
 The market is _market.py's; half-way through each regime its slot of five minutes turns, and everybody changes. CPU is
 of this process, in ms: trust the ratios, which are medians over the ticks. A tick of "ours, hash" begins with the
 reply's bytes, so the guide's that it is compared with includes taking these apart; with dicts neither does.
+To follow is measured in a process of its own, the median of three readers: in this one the other writers' garbage makes
+each array that a reader asks for dearer, the longer the dearer.
 --days: a folder of NASDAQ screener files, one a trading day, `YYYY-MM-DD.json.zst`; each day is a tick.
 """
 
@@ -23,6 +25,7 @@ import argparse
 import gc
 import sys
 from collections.abc import Iterator, Mapping
+from multiprocessing import get_context
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -48,29 +51,47 @@ GOALS = {"quiet": 0.65, "normal": 0.40, "open": 0.23}
 
 
 class Ours:
-    """`reads`: what each document took to be read."""
-
     def __init__(self, name: str) -> None:
         self.name = name
-        self.reads: list[float] = []
-        self.kinds: list[str] = []
+        self.documents: list[bytes] = []
         self._at: chain.Published | None = None
 
     def follow(self, build: Build) -> bytes:
-        watch = Watch()
         part = build.delta if build.delta and self._at else build.full
         assert part is not None
-        document = codec.read(frame.unpack(part.stored))
-        full = part is build.full or self._at is None
-        self._at = chain.open_full(document) if full else chain.follow(self._at, document=document)
-        watch.lap("read")
-        self.reads.append(watch.phases["read"])
-        self.kinds.append(build.kind)
+        self._at = continued(self._at, part.stored)
+        self.documents.append(part.stored)
         return part.stored
 
     def read(self) -> Records:
         assert self._at is not None
         return to_records(self._at.state)
+
+
+def continued(at: chain.Published | None, stored: bytes) -> chain.Published:
+    document = codec.read(frame.unpack(stored))
+    if at is None or document.header.kind == "full":
+        return chain.open_full(document)
+    return chain.follow(at, document=document)
+
+
+def reads_of(documents: list[bytes]) -> list[float]:
+    """CPU of each in ms, as a reader has it who follows in a process of its own."""
+    with get_context("spawn").Pool(1) as pool:
+        return pool.apply(_read_all, (documents,))
+
+
+def _read_all(documents: list[bytes]) -> list[float]:
+    readers: list[list[float]] = []
+    for _ in range(3):
+        at, found = None, []
+        for stored in documents:
+            watch = Watch()
+            at = continued(at, stored)
+            watch.lap("read")
+            found.append(watch.phases["read"])
+        readers.append(found)
+    return [median(times) for times in zip(*readers, strict=True)]
 
 
 class Worker(Ours):
@@ -159,11 +180,12 @@ def measure(name: str, ticks: Iterator[tuple[Records, dict[str, bytes]]], *, goa
     header = ("full KB", "delta KB", "max", "CPU ms", "to follow", "stale", "price off")
     print(" " * 22 + "".join(f"{word:>10}" for word in header) + "  phases, ms")
     figures: dict[str, tuple[int, float]] = {}
+    reads = {writer.name: reads_of(writer.documents)[1:] for writer in writers if isinstance(writer, Ours)}
     for writer in writers:
         full, *deltas = sizes[writer.name]
         phases = {phase: median(cost[phase] for cost in costs[writer.name][1:]) for phase in costs[writer.name][1]}
         total = median(sum(cost.values()) for cost in costs[writer.name][1:])
-        follow = f"{median(writer.reads[1:]):.0f}" if isinstance(writer, Ours) else ""
+        follow = f"{median(reads[writer.name]):.0f}" if writer.name in reads else ""
         has = writer.read()
         figures[writer.name] = (
             sum(has.get(symbol) != record for symbol, record in records.items()),
@@ -195,7 +217,7 @@ def measure(name: str, ticks: Iterator[tuple[Records, dict[str, bytes]]], *, goa
         sizes[writer] for writer in ("guide", "ours, hash", "ours, guide's profile")
     )
     is_normal = name == "normal"
-    reads = next(writer for writer in writers if writer.name == "ours, dicts").reads[1:]
+    follows = median(reads["ours, dicts"])
     stale, off = figures["ours, hash"]
     profile_off = figures["ours, guide's profile"][1]
     met = stale == 0 and off == 0
@@ -222,9 +244,9 @@ def measure(name: str, ticks: Iterator[tuple[Records, dict[str, bytes]]], *, goa
         Row(
             f"{name}: CPU to follow a delta",
             "",
-            f"{median(reads):.0f} ms",
+            f"{follows:.0f} ms",
             goal="≤ 15 ms" if is_normal else "",
-            met=not is_normal or median(reads) <= 15,
+            met=not is_normal or follows <= 15,
         ),
         Row(
             f"{name}: stale tickers; price off at most",
