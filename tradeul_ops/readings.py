@@ -48,6 +48,10 @@ def recording() -> Iterator[list[Reading]]:
         _open.reset(token)
 
 
+def is_recording() -> bool:
+    return _open.get() is not None
+
+
 class _Noting:
     """Of either client."""
 

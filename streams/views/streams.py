@@ -20,8 +20,11 @@ from streams.store import StoreError
 from streams.views import history
 from streams.views.listing import asked_for, listing
 from streams.views.places import place_of
+from tradeul_ops.turns import Turns
 
 RUNS_SHOWN = 20
+
+_turns = Turns()  # the list is read once for all who wait for the same of it
 
 
 @require_safe
@@ -30,7 +33,7 @@ def streams(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     context: dict[str, Any] = {"now": now, "patterns": patterns(), "asked": asked_for(request.GET)}
     try:
-        context["listing"] = listing(context["asked"], now=now)
+        context["listing"] = _turns.share(context["asked"], lambda: listing(context["asked"], now=now))
     except StoreError as error:
         context |= {"error": str(error), "limits": StreamLimit.objects.all()}
     return render(request, "streams/_list.html" if request.htmx else "streams/list.html", context)

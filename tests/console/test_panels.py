@@ -1,7 +1,5 @@
 """A source that fails shows its last good answer, with the reason and since when; an error of ours is not hidden."""
 
-import threading
-import time
 from collections.abc import Callable
 from datetime import datetime, timedelta
 from typing import Any
@@ -77,32 +75,3 @@ def test_only_a_page_that_refreshes_itself_is_told_of_tables_what_was_read_befor
         assert len(readings) == 2, "a person who asks gets what is there now"
         assert client.get(address, headers={"HX-Request": "true", "HX-Trigger": "live"}).status_code == 200
         assert len(readings) == 2
-
-
-def test_those_who_ask_while_it_is_being_read_share_the_next_reading(
-    wait_until: Callable[..., None], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    asked, readings = [], []
-
-    def source(*, now: datetime) -> int:
-        readings.append(now)
-        return len(readings)
-
-    def monotonic(real: Callable[[], float] = time.monotonic) -> float:
-        asked.append(threading.current_thread().name)
-        return real()
-
-    found: list[int | None] = []
-    threads = [
-        threading.Thread(target=lambda: found.append(read("shared", source, now=NOW).value), name=f"asks {number}")
-        for number in range(4)
-    ]
-    monkeypatch.setattr(panels, "monotonic", monotonic)
-    with panels._turns["shared"].lock:  # somebody is at it
-        for thread in threads:
-            thread.start()
-        wait_until(lambda: len(set(asked)) == 4, "all have asked")
-    for thread in threads:
-        thread.join(10)
-    assert found == [1] * 4
-    assert read("shared", source, now=NOW).value == 2, "who asks afterwards does not get what was read before"

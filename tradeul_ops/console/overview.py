@@ -12,7 +12,7 @@ from timescale.metrics import HypertablesSummary, hypertables_summary
 from tradeul_ops.console.panels import Panel, read
 from tradeul_ops.console.processes import Processes, processes_summary
 
-TABLES_WITHIN = 5.0  # seconds
+TABLES_WITHIN = 15.0  # seconds: as beat judges them
 
 
 @dataclass(frozen=True)

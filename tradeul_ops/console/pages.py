@@ -16,7 +16,7 @@ from tradeul_ops.console.findings import judge_and_note
 from tradeul_ops.console.jobs import PERMISSIONS, JobRefused, permission_of, read_jobs, run_task_now
 from tradeul_ops.console.overview import read_overview
 from tradeul_ops.console.panels import read
-from tradeul_ops.console.polls import is_poll
+from tradeul_ops.console.polls import drawn_together, is_poll
 from tradeul_ops.console.producers import read_producers
 from tradeul_ops.console.runbook import ENTRIES
 from tradeul_ops.console.verify import verify as verify_all
@@ -24,6 +24,7 @@ from tradeul_ops.console.verify import verify as verify_all
 
 @require_safe
 @login_required
+@drawn_together
 def findings(request: HttpRequest) -> HttpResponse:
     found = judge_and_note(read_overview(now=timezone.now(), polled=is_poll(request)))
     return _page(request, "findings", findings=found)

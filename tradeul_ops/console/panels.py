@@ -7,7 +7,6 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import datetime
-from time import monotonic
 from typing import Any, Generic, TypeVar
 
 import redis
@@ -16,6 +15,7 @@ from django.db import DatabaseError, InterfaceError
 from snapshots.store import StoreError as SnapshotsStoreError
 from streams.store import StoreError as StreamsStoreError
 from timescale.store.errors import TimescaleError
+from tradeul_ops.turns import Turn
 
 Value = TypeVar("Value")
 SOURCE_ERRORS = (
@@ -29,7 +29,7 @@ SOURCE_ERRORS = (
 
 _last_good: dict[str, Panel[Any]] = {}
 _guard = threading.Lock()
-_turns: defaultdict[str, _Turn] = defaultdict(lambda: _Turn())
+_turns: defaultdict[str, Turn[Panel[Any]]] = defaultdict(Turn)
 
 
 @dataclass(frozen=True)
@@ -46,30 +46,13 @@ class Panel(Generic[Value]):
         return bool(self.error)
 
 
-class _Turn:
-    """One thread of this process reads a source at a time; `began` and `panel` are of the reading that ended last."""
-
-    def __init__(self) -> None:
-        self.lock = threading.Lock()
-        self.began = 0.0
-        self.panel: Panel[Any] | None = None
-
-
 def read(name: str, source: Callable[..., Value], *, now: datetime, within: float = 0.0) -> Panel[Value]:
     """The source's answer, or its last good one with why there is none newer. Raises no error of a source.
 
-    `within`: an answer that is at most so many seconds old does as well. A failure is not kept so.
-
-    Whoever asks while it is being read waits for the next reading, and shares that with all who wait: none of them gets
-    what was read before it asked, and however many poll, a process reads one at a time.
+    Threads share a reading; see Turn. `within`: an answer that is at most so many seconds old does as well. A failure
+    is not kept so.
     """
-    asked, turn = monotonic(), _turns[name]
-    with turn.lock:
-        if turn.panel is None or turn.began < asked - (0.0 if turn.panel.stale else within):
-            began = monotonic()
-            turn.panel = _read(name, source, now=now)
-            turn.began = began
-        return turn.panel
+    return _turns[name].share(lambda: _read(name, source, now=now), within=lambda panel: 0.0 if panel.stale else within)
 
 
 def _read(name: str, source: Callable[..., Value], *, now: datetime) -> Panel[Value]:

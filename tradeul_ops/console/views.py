@@ -19,13 +19,14 @@ from tradeul_ops.console import prometheus
 from tradeul_ops.console.findings import judge_and_note
 from tradeul_ops.console.memory_metrics import read_memory_metrics
 from tradeul_ops.console.overview import read_overview
-from tradeul_ops.console.polls import is_poll
+from tradeul_ops.console.polls import drawn_together, is_poll
 from tradeul_ops.console.saved import saved_so_far
 from tradeul_ops.console.tiles import read_tiles
 
 
 @require_safe
 @login_required
+@drawn_together
 def overview(request: HttpRequest) -> HttpResponse:
     """The whole page, or for a poll the part of it that changes."""
     template = "_overview.html" if request.htmx else "overview.html"

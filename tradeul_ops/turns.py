@@ -1,0 +1,59 @@
+"""Does work once for all threads that wait for it. Gives none of them what was begun before it asked."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Hashable
+from time import monotonic
+from typing import Generic, TypeVar
+
+from tradeul_ops.readings import is_recording
+
+Value = TypeVar("Value")
+
+
+class Turn(Generic[Value]):
+    """One thread works at a time; `value` is of the work that ended last, which began at `began`."""
+
+    def __init__(self) -> None:
+        self.value: Value | None = None
+        self.began = 0.0
+        self.waiting = 0
+        self._lock = threading.Lock()
+
+    def share(self, work: Callable[[], Value], *, within: Callable[[Value], float] = lambda value: 0.0) -> Value:
+        """What `work` answers. An error of it is raised to the one that worked, and the next that waits tries.
+
+        Whoever asks while another works waits for the next turn, and shares that with all who wait: however many ask,
+        a process does it once at a time. `within`: how many seconds older an answer may be, by that answer. Who records
+        what is asked of the servers works alone, or there would be nothing to record.
+        """
+        if is_recording():
+            return work()
+        asked = monotonic()
+        with self._lock:
+            if self.value is None or self.began < asked - within(self.value):
+                began = monotonic()
+                self.value = work()
+                self.began = began
+            return self.value
+
+
+class Turns:
+    """A turn for each of any number of keys; forgotten when nobody waits for it any more."""
+
+    def __init__(self) -> None:
+        self._turns: dict[Hashable, Turn[object]] = {}
+        self._guard = threading.Lock()
+
+    def share(self, key: Hashable, work: Callable[[], Value]) -> Value:
+        with self._guard:
+            turn: Turn[Value] = self._turns.setdefault(key, Turn())  # type: ignore[assignment]  # of this key
+            turn.waiting += 1
+        try:
+            return turn.share(work)
+        finally:
+            with self._guard:
+                turn.waiting -= 1
+                if not turn.waiting:
+                    del self._turns[key]
