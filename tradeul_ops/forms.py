@@ -16,8 +16,10 @@ class SharedForm(forms.ModelForm):
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
-        for field in self.fields.values():
+        for name, field in self.fields.items():
             field.show_hidden_initial = self.instance.pk is not None
+            # A preview tells errors away from their fields.
+            field.error_messages["required"] = gettext("{name} is missing.").format(name=name)
 
     def clean(self) -> dict[str, Any]:
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data

@@ -68,6 +68,8 @@ def test_the_preview_names_the_loss_and_asks(ana: Client, raw: StreamLimit, form
 def test_the_preview_of_what_is_wrong_says_what(ana: Client, raw: StreamLimit) -> None:
     answer = ana.post(f"/streams/limits/{raw.pk}/preview", {"maxlen": 0}, headers=HTMX)
     assert b"No preview: maxlen must be a whole number from 1" in answer.content
+    answer = ana.post(f"/streams/limits/{raw.pk}/preview", whole(pattern=""), headers=HTMX)
+    assert b"No preview: pattern is missing." in answer.content
 
 
 def test_without_script_the_preview_is_the_page_with_what_was_typed(ana: Client, raw: StreamLimit) -> None:
