@@ -1,4 +1,4 @@
-"""Does work once for all threads that wait for it. Gives none of them what was begun before it asked."""
+"""Does work once for all threads that wait for it, and keeps what it answered as long as somebody may want it."""
 
 from __future__ import annotations
 
@@ -40,20 +40,28 @@ class Turn(Generic[Value]):
 
 
 class Turns:
-    """A turn for each of any number of keys; forgotten when nobody waits for it any more."""
+    """A turn for each of any number of keys; forgotten when nobody waits for it and its value is too old for all."""
 
     def __init__(self) -> None:
         self._turns: dict[Hashable, Turn[object]] = {}
+        self._kept = 0.0  # the longest `within` that was asked for
         self._guard = threading.Lock()
 
-    def share(self, key: Hashable, work: Callable[[], Value]) -> Value:
+    def share(self, key: Hashable, work: Callable[[], Value], *, within: float = 0.0) -> Value:
+        """`within`: an answer that is at most so many seconds old does as well."""
         with self._guard:
+            self._forget()
+            self._kept = max(self._kept, within)
             turn: Turn[Value] = self._turns.setdefault(key, Turn())  # type: ignore[assignment]  # of this key
             turn.waiting += 1
         try:
-            return turn.share(work)
+            return turn.share(work, within=lambda value: within)
         finally:
             with self._guard:
                 turn.waiting -= 1
-                if not turn.waiting:
-                    del self._turns[key]
+
+    def _forget(self) -> None:
+        too_old = monotonic() - self._kept
+        for key, turn in list(self._turns.items()):
+            if not turn.waiting and turn.began < too_old:
+                del self._turns[key]

@@ -5,7 +5,7 @@ from streams.services.edits import EDITABLE, create_limit, delete_limit, update_
 from streams.services.enforcement import HISTORY_KEPT, enforce_limit, enforce_limits, prune_history
 from streams.services.inspection import entry_page, group_detail
 from streams.services.previews import LossRefused, preview_limit, preview_rule
-from streams.services.publishing import publish_limits, publish_or_warn
+from streams.services.publishing import publish_limits, publish_or_warn, version_in_force
 from streams.services.records import WHOLE_SWEEP
 from streams.services.rules import known_streams, load_rules, load_rules_and_ids, remember, storable
 
@@ -33,4 +33,5 @@ __all__ = [
     "storable",
     "suggestion_for",
     "update_limit",
+    "version_in_force",
 ]

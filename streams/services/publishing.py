@@ -34,6 +34,14 @@ def publish_limits() -> int | None:
     return None  # so many others publish at this moment that the last of them has the same rows
 
 
+def version_in_force() -> int | None:
+    """Of the limits that are published. None: none ever were, or Redis does not say."""
+    try:
+        return store.read_version(data_redis())
+    except (store.StoreError, RedisError):
+        return None
+
+
 def publish_or_warn() -> None:
     """For after a commit: the edit stands, and the task of the same name makes up for a Redis that is away."""
     try:

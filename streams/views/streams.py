@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Any
 
 from django.contrib.auth.decorators import login_required
@@ -14,17 +15,18 @@ from django.views.decorators.http import require_safe
 from streams import services
 from streams.engine.ids import EntryId, parse_id
 from streams.engine.rules import Effective
-from streams.metrics import StreamRow, stream_row, unmanaged_streams
+from streams.metrics import StreamList, StreamRow, stream_row, unmanaged_streams
 from streams.models import StreamLimit, TrimRun
 from streams.store import StoreError
 from streams.views import history
-from streams.views.listing import asked_for, listing
+from streams.views.listing import Asked, asked_for, listing
 from streams.views.places import place_of
+from tradeul_ops.polls import KEPT, is_poll
 from tradeul_ops.turns import Turns
 
 RUNS_SHOWN = 20
 
-_turns = Turns()  # the list is read once for all who wait for the same of it
+_turns = Turns()
 
 
 @require_safe
@@ -33,10 +35,17 @@ def streams(request: HttpRequest) -> HttpResponse:
     now = timezone.now()
     context: dict[str, Any] = {"now": now, "patterns": patterns(), "asked": asked_for(request.GET)}
     try:
-        context["listing"] = _turns.share(context["asked"], lambda: listing(context["asked"], now=now))
+        context["listing"] = _listed(request, context["asked"], now=now)
     except StoreError as error:
         context |= {"error": str(error), "limits": StreamLimit.objects.all()}
     return render(request, "streams/_list.html" if request.htmx else "streams/list.html", context)
+
+
+def _listed(request: HttpRequest, asked: Asked, *, now: datetime) -> StreamList:
+    """Once for all who wait for the same; a poll may be told what another one was, of the limits in force."""
+    version = services.version_in_force()
+    within = KEPT if version is not None and is_poll(request) else 0.0
+    return _turns.share((asked, version), lambda: listing(asked, now=now), within=within)
 
 
 @require_safe

@@ -19,7 +19,7 @@ from django.db import DatabaseError, InterfaceError
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
 
-from tradeul_ops.console.polls import is_poll
+from tradeul_ops.polls import is_poll
 
 USED_AT = "used_at"  # seconds since 1970
 WRITTEN_EVERY = 60.0

@@ -12,14 +12,15 @@ from django.utils.translation import gettext
 from django.views.decorators.http import require_POST, require_safe
 
 from tradeul_ops.console.changes import read_changes
+from tradeul_ops.console.drawing import drawn_together
 from tradeul_ops.console.findings import judge_and_note
 from tradeul_ops.console.jobs import PERMISSIONS, JobRefused, permission_of, read_jobs, run_task_now
 from tradeul_ops.console.overview import read_overview
 from tradeul_ops.console.panels import read
-from tradeul_ops.console.polls import drawn_together, is_poll
 from tradeul_ops.console.producers import read_producers
 from tradeul_ops.console.runbook import ENTRIES
 from tradeul_ops.console.verify import verify as verify_all
+from tradeul_ops.polls import is_poll
 
 
 @require_safe

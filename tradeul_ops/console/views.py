@@ -16,12 +16,13 @@ from django.views.decorators.http import require_safe
 from tradeul_ops.access import login_or_token
 from tradeul_ops.connections import broker_redis, data_redis
 from tradeul_ops.console import prometheus
+from tradeul_ops.console.drawing import drawn_together
 from tradeul_ops.console.findings import judge_and_note
 from tradeul_ops.console.memory_metrics import read_memory_metrics
 from tradeul_ops.console.overview import read_overview
-from tradeul_ops.console.polls import drawn_together, is_poll
 from tradeul_ops.console.saved import saved_so_far
 from tradeul_ops.console.tiles import read_tiles
+from tradeul_ops.polls import is_poll
 
 
 @require_safe
