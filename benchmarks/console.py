@@ -20,6 +20,7 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from datetime import UTC, datetime, timedelta
+from itertools import count
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -44,7 +45,7 @@ PRELOADED = {
 }
 Work = Callable[[], Any]
 HTMX = {"HX-Request": "true"}
-POLL = HTMX | {"HX-Trigger": "live"}  # as an open page asks: of tables it is told what the last five seconds said
+POLL = HTMX | {"HX-Trigger": "live"}  # as an open page asks: of tables it is told what was read a little while ago
 
 
 class Meter:
@@ -223,6 +224,15 @@ def overview(
         yield meter.versus(f"{what}: what a poll gets", raw, get(browser, "/", HTMX), budget=OVERVIEW_BUDGET_MS)
         beaten()
         what_else = f"{what}: the same, tables read by a poll before it"
+        numbers = count()
+
+        def alone() -> None:
+            """An address of its own: nobody's drawing is shared."""
+            get(browser, f"/?{next(numbers)}", POLL)()
+
+        yield meter.versus(what_else, raw, alone, budget=OVERVIEW_BUDGET_MS)
+        beaten()
+        what_else = f"{what}: the same, in a crowd, most within a second of another's"
         yield meter.versus(what_else, raw, get(browser, "/", POLL), budget=OVERVIEW_BUDGET_MS)
         beaten()
         yield meter.versus(f"{what}: whole page", raw, get(browser, "/", {}))
