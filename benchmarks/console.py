@@ -224,13 +224,8 @@ def overview(
         yield meter.versus(f"{what}: what a poll gets", raw, get(browser, "/", HTMX), budget=OVERVIEW_BUDGET_MS)
         beaten()
         what_else = f"{what}: the same, tables read by a poll before it"
-        numbers = count()
-
-        def alone() -> None:
-            """An address of its own: nobody's drawing is shared."""
-            get(browser, f"/?{next(numbers)}", POLL)()
-
-        yield meter.versus(what_else, raw, alone, budget=OVERVIEW_BUDGET_MS)
+        addresses = (f"/?{number}" for number in count())  # each its own: nobody's drawing is shared
+        yield meter.versus(what_else, raw, lambda: get(browser, next(addresses), POLL)(), budget=OVERVIEW_BUDGET_MS)
         beaten()
         what_else = f"{what}: the same, in a crowd, most within a second of another's"
         yield meter.versus(what_else, raw, get(browser, "/", POLL), budget=OVERVIEW_BUDGET_MS)

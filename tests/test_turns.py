@@ -3,6 +3,7 @@
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -17,6 +18,7 @@ from tradeul_ops.console import drawing, views
 from tradeul_ops.readings import recording
 from tradeul_ops.turns import Turns
 
+A_WHILE = timedelta(seconds=30)
 POLL = {"HX-Request": "true", "HX-Trigger": "live"}
 
 
@@ -140,7 +142,8 @@ def test_a_poll_is_told_what_another_was_a_second_ago_and_never_the_limit_before
     settings.REDIS_URL = settings.CELERY_BROKER_URL = redis_url
     redis.Redis.from_url(redis_url).xadd("snapshots:raw", {"data": "x"})
     client.force_login(get_user_model().objects.create_superuser("who-ana"))
-    raw, _ = StreamLimit.objects.update_or_create(pattern="snapshots:raw", defaults={"maxlen": 1000})
+    bounds = {"maxlen": 1000, "trim_threshold": 1200, "hard_maxlen": 3000, "trim_interval": A_WHILE}
+    raw, _ = StreamLimit.objects.update_or_create(pattern="snapshots:raw", defaults=bounds)
     publish_limits()
 
     def polled() -> str:
