@@ -18,7 +18,7 @@ prove: $(READY)
 	$(BIN)/python manage.py prove
 
 soak: $(READY)
-	$(BIN)/python manage.py soak
+	$(BIN)/python manage.py soak --hours 1
 
 test: $(READY)
 	$(BIN)/python -m pytest
