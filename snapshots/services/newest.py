@@ -7,33 +7,11 @@ from datetime import datetime
 
 from django.db import connection
 
+from snapshots.store.builds import read_builds_on_record, read_newest_builds
 from tradeul_ops.runs import Outcome
 
 MEDIAN_OF = 60  # builds
 BUILT = (Outcome.DONE, Outcome.PARTIAL)
-
-# Each is the first that its index comes to. A failure before the last success says nothing of now, and would have to be
-# looked for in all of the history. percentile_disc is the lower of two in the middle.
-_NEWEST = """
-    SELECT p.id, b.started_at, b.finished_at, b.kind, b.reason, b.detail, b.raw_bytes, f.detail, d.median
-    FROM snapshots_snapshotpolicy p
-    LEFT JOIN LATERAL (
-        SELECT * FROM snapshots_snapshotbuild
-        WHERE policy_id = p.id AND outcome = ANY(%(built)s) ORDER BY id DESC LIMIT 1) b ON true
-    LEFT JOIN LATERAL (
-        SELECT detail FROM snapshots_snapshotbuild
-        WHERE policy_id = p.id AND outcome = %(failed)s AND id > COALESCE(b.id, 0) ORDER BY id DESC LIMIT 1) f ON true
-    LEFT JOIN LATERAL (
-        SELECT percentile_disc(0.5) WITHIN GROUP (ORDER BY stored_bytes) FILTER (WHERE kind = 'delta') AS median
-        FROM (SELECT kind, stored_bytes FROM snapshots_snapshotbuild
-              WHERE policy_id = p.id AND outcome = ANY(%(built)s) AND stored_bytes IS NOT NULL
-              ORDER BY id DESC LIMIT %(median_of)s) AS last) d ON true
-"""
-_ALL = """
-    SELECT COALESCE(sum(raw_bytes - stored_bytes), 0)::bigint, count(*) FILTER (WHERE kind = 'full'),
-           count(*) FILTER (WHERE kind = 'delta')
-    FROM snapshots_snapshotbuild WHERE outcome = ANY(%(built)s)
-"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,12 +48,9 @@ class OnRecord:
 
 def newest_builds() -> dict[int, Newest]:
     """By the policy's id."""
-    with connection.cursor() as cursor:
-        cursor.execute(_NEWEST, {"built": list(BUILT), "failed": Outcome.FAILED, "median_of": MEDIAN_OF})
-        return {policy: Newest(*rest) for policy, *rest in cursor.fetchall()}
+    rows = read_newest_builds(connection, built=BUILT, failed=Outcome.FAILED, median_of=MEDIAN_OF)
+    return {policy: Newest(*rest) for policy, *rest in rows}
 
 
 def builds_on_record() -> OnRecord:
-    with connection.cursor() as cursor:
-        cursor.execute(_ALL, {"built": list(BUILT)})
-        return OnRecord(*cursor.fetchone())
+    return OnRecord(*read_builds_on_record(connection, built=BUILT))

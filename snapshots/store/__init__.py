@@ -59,7 +59,7 @@ __all__ = [
 Client = Any
 
 
-PUBLISH_POLICIES = Path(__file__).with_name("publish_policies.lua").read_text()
+PUBLISH_POLICIES = Path(__file__).parent.with_name("publish_policies.lua").read_text()
 
 
 class SourceMissing(StoreError):
