@@ -73,23 +73,23 @@ def test_another_key_waits_for_nobody(wait_until: Callable[..., None]) -> None:
         assert first.result() == 1
 
 
-def test_an_error_is_told_to_who_worked_and_the_next_tries(wait_until: Callable[..., None]) -> None:
+def test_an_error_is_shared_as_an_answer_is_and_who_asks_later_tries_again(wait_until: Callable[..., None]) -> None:
     turns, work = Turns(), Work()
 
-    def fails_once() -> int:
-        if work() == 1:
-            raise KeyError("once")
-        return 2
+    def fails_twice() -> int:
+        if (number := work()) < 3:
+            raise KeyError(f"turn {number}")
+        return number
 
-    with ThreadPoolExecutor(2) as pool:
-        first = pool.submit(turns.share, "a", fails_once)
+    with ThreadPoolExecutor(4) as pool:
+        first = pool.submit(turns.share, "a", fails_twice, within=60.0)
         wait_until(lambda: work.begun == [1], "the first works")
-        second = pool.submit(turns.share, "a", fails_once)
-        wait_until(lambda: waiting(turns) == 2, "the second waits")
+        others = [pool.submit(turns.share, "a", fails_twice, within=60.0) for _ in range(3)]
+        wait_until(lambda: waiting(turns) == 4, "the others wait")
         work.may_end.set()
-        with pytest.raises(KeyError):
-            first.result()
-        assert second.result() == 2
+        assert str(first.exception()) == "'turn 1'"
+        assert [str(one.exception()) for one in others] == ["'turn 2'"] * 3
+    assert turns.share("a", fails_twice, within=60.0) == 3, "an error is not kept"
 
 
 def test_who_records_works_alone(wait_until: Callable[..., None]) -> None:

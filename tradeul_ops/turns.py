@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Hashable
+from concurrent.futures import Future
 from time import monotonic
 from typing import Generic, TypeVar
 
@@ -13,30 +14,36 @@ Value = TypeVar("Value")
 
 
 class Turn(Generic[Value]):
-    """One thread works at a time; `value` is of the work that ended last, which began at `began`."""
+    """One thread works at a time; what the work that ended last answered or raised, and when it began."""
 
     def __init__(self) -> None:
-        self.value: Value | None = None
         self.began = 0.0
+        self._ended: Future[Value] | None = None
         self.waiting = 0
         self._lock = threading.Lock()
 
     def share(self, work: Callable[[], Value], *, within: Callable[[Value], float] = lambda value: 0.0) -> Value:
-        """What `work` answers. An error of it is raised to the one that worked, and the next that waits tries.
+        """What `work` answers or raises.
 
-        Whoever asks while another works waits for the next turn, and shares that with all who wait: however many ask,
-        a process does it once at a time. `within`: how many seconds older an answer may be, by that answer. Who records
-        what is asked of the servers works alone, or there would be nothing to record.
+        Whoever asks while another works waits for the next turn, and shares that with all who wait, its error too:
+        however many ask, a process does it once at a time, and a server that hangs holds each of them up once.
+        `within`: how many seconds older an answer may be, by that answer. Who records what is asked of the servers
+        works alone, or there would be nothing to record.
         """
         if is_recording():
             return work()
         asked = monotonic()
         with self._lock:
-            if self.value is None or self.began < asked - within(self.value):
-                began = monotonic()
-                self.value = work()
-                self.began = began
-            return self.value
+            ended = self._ended
+            older = within(ended.result()) if ended is not None and ended.exception() is None else 0.0
+            if ended is None or self.began < asked - older:
+                self.began, self._ended = monotonic(), (ended := Future())
+                try:
+                    ended.set_result(work())
+                except BaseException as error:
+                    ended.set_exception(error)
+                    raise
+            return ended.result()
 
 
 class Turns:
