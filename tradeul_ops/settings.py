@@ -22,9 +22,8 @@ SNAPSHOT_ORIGINS = env.origins("SNAPSHOT_ORIGINS", ())  # whose pages may read /
 
 HTTPS = env.boolean("HTTPS", not DEBUG)
 SECURE_SSL_REDIRECT = SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = HTTPS
-if (
-    HTTPS
-):  # a browser then takes them of this host alone and by https alone: no other page under the domain can plant one
+if HTTPS:
+    # A browser then takes them of this host alone and by https alone: no other page under the domain can plant one.
     SESSION_COOKIE_NAME, CSRF_COOKIE_NAME = "__Host-sessionid", "__Host-csrftoken"
 SECURE_HSTS_SECONDS = env.integer("HSTS_SECONDS", 31_536_000) if HTTPS else 0
 SECURE_HSTS_INCLUDE_SUBDOMAINS = SECURE_HSTS_PRELOAD = HTTPS
